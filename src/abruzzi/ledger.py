@@ -1,0 +1,159 @@
+"""The ledger: a row for every upstream call, the cancelled and the failed ones included.
+
+A call is opened before the request leaves and closed exactly once, so that a crash in between still shows as an open
+row. The ledger counts what the server reported; it estimates nothing. Where a server has not said how much a call
+used (a cancelled stream, most often), the row says so with ``is_exact = False``.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from abruzzi.nouns import Role, Usage
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+class CallOutcome(StrEnum):
+    """How an upstream call ended."""
+
+    OK = "ok"
+    CANCELLED = "cancelled"
+    """We closed it before its end."""
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished upstream call."""
+
+    role: Role
+    model: str
+    outcome: CallOutcome
+    num_choices: int
+    """The ``n`` that was asked for."""
+    attempt: int
+    """1 for the first try, 2 for the first retry, …"""
+    usage: Usage
+    is_exact: bool
+    """True when the usage is the server's own final count."""
+    started_s: float
+    """Seconds from the ledger's start to the request."""
+    ttft_s: float | None
+    """Seconds from the request to the first token; None when none came."""
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The bill: sums over calls."""
+
+    num_calls: int
+    num_failed: int
+    num_cancelled: int
+    usage: Usage
+    is_exact: bool
+    """False when the usage of at least one call is a lower bound."""
+
+
+class OpenCall:
+    """A call on its way; close it once with :meth:`close`."""
+
+    def __init__(self, ledger: "Ledger", role: Role, model: str, num_choices: int, attempt: int) -> None:
+        self._ledger = ledger
+        self._role = role
+        self._model = model
+        self._num_choices = num_choices
+        self._attempt = attempt
+        self._started = ledger.clock()
+        self._first_token: float | None = None
+        self._is_closed = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the request left."""
+        return self._ledger.clock() - self._started
+
+    def mark_first_token(self) -> None:
+        """Note the time of the first token; later calls change nothing."""
+        if self._first_token is None:
+            self._first_token = self._ledger.clock()
+
+    def close(self, outcome: CallOutcome, usage: Usage, *, is_exact: bool, error: str | None = None) -> Call:
+        """Write the row.
+
+        Raises:
+            AssertionError: the call was closed before.
+        """
+        assert not self._is_closed, "a call is closed once"
+        self._is_closed = True
+        call = Call(
+            role=self._role,
+            model=self._model,
+            outcome=outcome,
+            num_choices=self._num_choices,
+            attempt=self._attempt,
+            usage=usage,
+            is_exact=is_exact,
+            started_s=self._started - self._ledger.started,
+            ttft_s=None if self._first_token is None else self._first_token - self._started,
+            seconds=self.seconds,
+            error=error,
+        )
+        self._ledger.record(call)
+        return call
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All upstream calls made for one question (or one run), in the order they ended."""
+
+    clock: Clock = time.monotonic
+    on_call: Callable[[Call], None] | None = None
+    """Told of each call as it ends."""
+    calls: list[Call] = field(default_factory=list[Call])
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def open(self, role: Role, model: str, *, num_choices: int = 1, attempt: int = 1) -> OpenCall:
+        """Open a row for a request that is about to leave."""
+        return OpenCall(self, role, model, num_choices, attempt)
+
+    def record(self, call: Call) -> None:
+        """Add a finished call and tell whoever listens."""
+        self.calls.append(call)
+        if self.on_call is not None:
+            self.on_call(call)
+
+    def totals(self) -> Totals:
+        """Sum the calls so far."""
+        return Totals(
+            num_calls=len(self.calls),
+            num_failed=sum(c.outcome in (CallOutcome.ERROR, CallOutcome.TIMEOUT) for c in self.calls),
+            num_cancelled=sum(c.outcome is CallOutcome.CANCELLED for c in self.calls),
+            usage=sum_usage([c.usage for c in self.calls]),
+            is_exact=all(c.is_exact for c in self.calls),
+        )
+
+
+def sum_usage(usages: list[Usage]) -> Usage:
+    """Add usages up; drafted and accepted tokens stay None when no call knew them."""
+
+    def add(values: list[int | None]) -> int | None:
+        known = [v for v in values if v is not None]
+        return sum(known) if known else None
+
+    return Usage(
+        prompt_tokens=sum(u.prompt_tokens for u in usages),
+        cached_tokens=sum(u.cached_tokens for u in usages),
+        completion_tokens=sum(u.completion_tokens for u in usages),
+        reasoning_tokens=sum(u.reasoning_tokens for u in usages),
+        draft_tokens=add([u.draft_tokens for u in usages]),
+        accepted_tokens=add([u.accepted_tokens for u in usages]),
+    )

@@ -1,0 +1,1 @@
+"""Models: one seam, ``ChatModel``; an OpenAI-compatible endpoint or the scripted double. Nothing else knows HTTP."""

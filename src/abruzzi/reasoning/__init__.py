@@ -1,0 +1,1 @@
+"""Reasoning: plan, sample, agree, judge. Deciding is kept apart from generating."""
