@@ -12,7 +12,8 @@
     │   ├── UnreachableError (ConnectionError)   no connection, or it broke off
     │   ├── ModelTimeoutError (TimeoutError)     no connection, first token or end in time
     │   ├── ProtocolError                 it answered, but not in the OpenAI protocol
-    │   └── StructureError                no reply fitted the JSON schema, retries included
+    │   ├── StructureError                no reply fitted the JSON schema, retries included
+    │   └── NoCandidateError              every candidate came back empty or failed
     ├── EngineError (RuntimeError)        the embedded engine
     │   ├── WeightsError                  weights missing, broken or not to be fetched
     │   └── EngineStartError              the engine process did not come up
@@ -88,6 +89,10 @@ class ProtocolError(ModelError):
 
 class StructureError(ModelError):
     """No reply fitted the JSON schema, retries included."""
+
+
+class NoCandidateError(ModelError):
+    """Every candidate of a question came back empty or failed."""
 
 
 class EngineError(AbruzziError, RuntimeError):

@@ -1,0 +1,219 @@
+"""Samples the candidates of one question, and stops as soon as more of them could change nothing.
+
+All candidates come from one request where the endpoint honours ``n``, so that their common prompt is computed once.
+Each is read and clustered the moment it ends. Sampling ends when all have ended, when a majority is safe
+(``tally.find_majority``), or when the soft deadline finds a complete candidate; the rest is then cancelled upstream,
+and what the cancelled ones had said so far stays on record.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from abruzzi.errors import AbruzziError, ModelError
+from abruzzi.models.chat import ChatEvent, ChatRequest, Ended, ReasoningDelta, Restarted, TextDelta
+from abruzzi.nouns import Candidate, Completion, FinishReason, Message, Plan, PlanOutcome, Role
+from abruzzi.reasoning.events import CandidateDelta, CandidateEnded, CandidateRestarted, CandidatesStarted, Settled
+from abruzzi.reasoning.prompts import fill, read_prompt
+from abruzzi.reasoning.run import Run
+from abruzzi.reasoning.tally import find_majority
+from abruzzi.verifiers.extract import extract_answer
+
+MIN_TOKENS = 16
+"""A candidate is not started with fewer tokens than this left for it in the budget."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a candidate has said so far; it counts when the candidate is cancelled."""
+
+    text: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+
+
+def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatRequest:
+    """Write the solver's request; question first, plan last, so that planned and plain prompts share a prefix."""
+    system, user = read_prompt("solve")
+    content = fill(user, question=run.question)
+    if plan.outcome is PlanOutcome.PLANNED:
+        content += "\n\n" + fill(read_prompt("solve_plan")[1], plan=plan.text)
+    settings = run.settings
+    return ChatRequest(
+        role=Role.SOLVER,
+        messages=(Message("system", system), Message("user", content)),
+        n=n,
+        max_tokens=max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=settings.stop,
+        seed=settings.seed,
+        logprobs=True,
+    )
+
+
+async def sample(run: Run, plan: Plan) -> None:
+    """Sample ``n`` candidates into ``run.candidates``.
+
+    Raises:
+        ModelError: every request failed before a single token came; the first failure.
+    """
+    n, max_tokens = _fit_budget(run)
+    run.tell(CandidatesStarted(n, run.roles.solver.name))
+    sampler = _Sampler(run, n)
+    try:
+        async with anyio.create_task_group() as group:
+            if run.settings.share_prefix:
+                group.start_soon(sampler.request, 0, solve_request(run, plan, n, max_tokens))
+            else:
+                for index in range(n):
+                    group.start_soon(sampler.request, index, solve_request(run, plan, 1, max_tokens))
+            await sampler.collect()
+            group.cancel_scope.cancel()
+    finally:
+        sampler.keep_unfinished()
+    if sampler.first_error is not None and not any(c.text or c.reasoning for c in run.candidates.values()):
+        raise sampler.first_error
+
+
+def _fit_budget(run: Run) -> tuple[int, int | None]:
+    """Choose how many candidates of which length the token budget allows."""
+    n, max_tokens, left = run.settings.n, run.settings.max_tokens, run.tokens_left()
+    if left is None:
+        return n, max_tokens
+    fitting = max(1, min(n, left // MIN_TOKENS))
+    if fitting < n:
+        run.warn(f"the token budget has {left} tokens left, enough for {fitting} of {n} candidates")
+    share = max(1, left // fitting)
+    return fitting, share if max_tokens is None else min(share, max_tokens)
+
+
+class _Sampler:
+    """Collects the completions of one question's solver requests."""
+
+    def __init__(self, run: Run, n: int) -> None:
+        self._run = run
+        self._n = n
+        self._drafts = [_Draft() for _ in range(n)]
+        self._send: MemoryObjectSendStream[Completion]
+        self._receive: MemoryObjectReceiveStream[Completion]
+        self._send, self._receive = anyio.create_memory_object_stream[Completion](math.inf)
+        self.first_error: ModelError | None = None
+
+    async def request(self, offset: int, request: ChatRequest) -> None:
+        """Make one request; its choices are the candidates from ``offset`` on."""
+        ended: set[int] = set()
+
+        def emit(event: ChatEvent) -> None:
+            match event:
+                case TextDelta(index, text):
+                    self._drafts[offset + index].text.append(text)
+                    self._run.tell(CandidateDelta(offset + index, text, is_reasoning=False))
+                case ReasoningDelta(index, text):
+                    self._drafts[offset + index].reasoning.append(text)
+                    self._run.tell(CandidateDelta(offset + index, text, is_reasoning=True))
+                case Restarted(index, reason):
+                    self._drafts[offset + index] = _Draft()
+                    self._run.tell(CandidateRestarted(offset + index, reason))
+                case Ended(completion):
+                    ended.add(completion.index)
+                    self._send.send_nowait(replace(completion, index=completion.index + offset))
+
+        try:
+            await self._run.roles.solver.complete(request, ledger=self._run.ledger, emit=emit)
+        except ModelError as error:
+            self.first_error = self.first_error or error
+            for index in range(request.n):
+                if index not in ended:
+                    self._send.send_nowait(_failure(offset + index, str(error), self._run.seconds))
+
+    async def collect(self) -> None:
+        """Take completions as they end, until no more are needed."""
+        run = self._run
+        while len(run.candidates) < self._n:
+            has_complete = any(c.is_complete for c in run.candidates.values())
+            with anyio.move_on_at(run.soft_deadline if has_complete else math.inf) as waiting:
+                await self._enter(await self._receive.receive())
+            if waiting.cancelled_caught:
+                run.warn(f"the soft deadline of {run.settings.soft_deadline_s:g} s ended the sampling")
+                return
+            if run.settings.stop_early and self._is_settled():
+                return
+
+    async def _enter(self, completion: Completion) -> None:
+        """Turn a completion into a candidate: extract its answer and find its cluster."""
+        candidate = read_candidate(completion)
+        if candidate.is_complete:
+            candidate = replace(candidate, cluster=await find_cluster(self._run, candidate))
+        if candidate.error is not None:
+            self._run.warn(f"candidate {candidate.index} failed: {candidate.error}")
+        self._run.candidates[candidate.index] = candidate
+        self._run.tell(CandidateEnded(candidate))
+
+    def _is_settled(self) -> bool:
+        ended = self._run.candidates.values()
+        num_running = self._n - len(ended)
+        majority = find_majority([c.cluster for c in ended], num_running)
+        if majority is not None and num_running:
+            size = sum(c.cluster == majority for c in ended)
+            self._run.tell(Settled(majority, size, num_running))
+        return majority is not None
+
+    def keep_unfinished(self) -> None:
+        """Keep on record what the candidates that were cut off had said."""
+        for index, draft in enumerate(self._drafts):
+            if index in self._run.candidates:
+                continue
+            completion = Completion(
+                index=index,
+                text="".join(draft.text),
+                reasoning="".join(draft.reasoning),
+                finish_reason=FinishReason.CANCELLED,
+                seconds=self._run.seconds,
+            )
+            self._run.candidates[index] = read_candidate(completion)
+            self._run.tell(CandidateEnded(self._run.candidates[index]))
+        self._send.close()
+        self._receive.close()
+
+
+def read_candidate(completion: Completion) -> Candidate:
+    """Extract the final answer of a completion; it has no cluster yet."""
+    extracted = extract_answer(completion.text)
+    return Candidate(
+        index=completion.index,
+        text=completion.text,
+        reasoning=completion.reasoning,
+        answer=None if extracted is None else extracted.text,
+        finish_reason=completion.finish_reason,
+        cluster=None,
+        seconds=completion.seconds,
+        mean_logprob=completion.mean_logprob,
+        num_tokens=completion.num_tokens,
+        error=completion.error,
+    )
+
+
+async def find_cluster(run: Run, candidate: Candidate) -> int:
+    """Find the cluster whose members' answers equal this candidate's; a new one if there is none.
+
+    A cluster bears the lowest index of its members at the time it was founded. A comparison that fails counts as
+    unequal, and is recorded.
+    """
+    assert candidate.answer is not None, "only candidates with an answer are clustered"
+    for other in sorted(run.candidates.values(), key=lambda c: c.index):
+        if other.cluster is None or other.answer is None:
+            continue
+        try:
+            if await run.agree(other.answer, candidate.answer):
+                return other.cluster
+        except AbruzziError as error:
+            run.warn(f"could not compare {other.answer[:80]!r} with {candidate.answer[:80]!r}: {error}")
+    return candidate.index
+
+
+def _failure(index: int, error: str, seconds: float) -> Completion:
+    return Completion(
+        index=index, text="", reasoning="", finish_reason=FinishReason.ERROR, seconds=seconds, error=error
+    )

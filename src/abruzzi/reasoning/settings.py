@@ -1,0 +1,56 @@
+"""How a question is answered: every switch of the pipeline, with the vetted default.
+
+Written as a ``[ask]`` table in TOML or as options of ``abruzzi ask``. Which models play the roles is not decided here.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_N = 64
+"""More candidates than this is an evaluation, not a question."""
+
+
+class AskSettings(BaseModel):
+    """The pipeline's settings; frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default", "paper"] = "default"
+    """``paper`` runs the published pipeline, call by call, and ignores ``plan``, ``judge`` and ``stop``."""
+    n: Annotated[int, Field(ge=1, le=MAX_N)] = 3
+    """Candidates per question."""
+    plan: Literal["auto", "always", "off"] = "auto"
+    """``auto`` lets the planner's gate decide; ``always`` uses its plan whatever the gate says."""
+    judge: bool = True
+    """Compare clusters pairwise when no majority agrees; otherwise cluster size, likelihood, order decide."""
+    stop_early: bool = True
+    """Cancel the candidates that can no longer overturn a majority."""
+    share_prefix: bool = True
+    """Ask for all candidates in one request, so that the endpoint computes their common prompt once."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """Of the solver; planner and judge are greedy."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Per candidate; None leaves as much as the model's context allows."""
+    plan_tokens: Annotated[int, Field(ge=16)] = 2048
+    """Limit of the planning call, a reasoning planner's thoughts included."""
+    judge_tokens: Annotated[int, Field(ge=16)] = 2048
+    """Limit of one judge call, a reasoning judge's thoughts included."""
+    stop: tuple[str, ...] = ("</answer>",)
+    seed: int | None = None
+    soft_deadline_s: Annotated[float, Field(gt=0)] = 1200.0
+    """After this, the first complete candidate ends the sampling, and nothing is judged."""
+    hard_deadline_s: Annotated[float, Field(gt=0)] = 7200.0
+    """After this, whatever there is becomes the answer."""
+    token_budget: Annotated[int, Field(ge=1)] | None = None
+    """Completion tokens for the whole question; parts that no longer fit are left out, the judge first."""
+
+    @model_validator(mode="after")
+    def _check_deadlines(self) -> Self:
+        if self.soft_deadline_s > self.hard_deadline_s:
+            raise ValueError(
+                f"soft_deadline_s={self.soft_deadline_s:g} is after hard_deadline_s={self.hard_deadline_s:g}; "
+                "make it smaller"
+            )
+        return self
