@@ -7,8 +7,10 @@ Looked for in the text after the last ``</think>``, first hit wins:
 2. ``boxed``: the last ``\boxed{…}`` or ``\fbox{…}`` that holds something, braces matched, escapes respected.
 3. ``json``: the value of the last ``"answer": …``.
 4. ``marker``: what follows the last ``The answer is …``, ``Answer: …``, ``#### …`` or a heading ``Answer``.
-5. ``last_line``: on the last line, the bold part, what follows the last ``=``, the last number, or the line itself
-   where it is short.
+5. ``last_line``: on the last line, the bold part, what follows the last ``=``, the line where it has few words, the
+   last number, or the line where it holds none.
+
+3 to 5 look at the last 100,000 characters only: prose that far from the end states no final answer.
 
 A reply that breaks off inside its thoughts or its last box yields what there is with ``is_whole`` false: whoever judges
 it must not take it for a finished answer. A reply cut elsewhere cannot be told from a whole one here; its finish reason
@@ -23,6 +25,10 @@ from enum import StrEnum
 
 MAX_LINE_ANSWER_CHARS = 200
 """A last line longer than this is prose, not an answer."""
+MAX_TAIL_CHARS = 100_000
+"""How far from the end answers stated in prose are looked for."""
+MAX_ANSWER_WORDS = 4
+"""A last line of more words is a sentence about its answer, not the answer itself."""
 
 
 class How(StrEnum):
@@ -67,12 +73,14 @@ _MARKER = re.compile(
     r"(?:\bis\b|\bare\b|\b(?:w(?:ill|ould)|must|should) be\b|[:：=])[ \t]{0,20}:?|^[ \t]{0,8}####(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
-_HEADING = re.compile(r"^\W{0,8}(?:final )?answer\W{0,8}$", re.IGNORECASE | re.MULTILINE)
+_HEADING = re.compile(r"^[^\w\n]{0,8}(?:final )?answer[^\w\n]{0,8}$", re.IGNORECASE | re.MULTILINE)
 _SENTENCE_END = re.compile(
     r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?](?=\s)|,?\s(?:because|since|which|where)\s|;\s"
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _NUMBER = re.compile(r"[-−]?[$€£]?(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_PROSE = re.compile(r"[A-Za-z]{2} [A-Za-z]{2}")
+_EMPTY = re.compile(r"</?answer>|\\(?:boxed|fbox)\s{0,20}\{\s{0,20}\}", re.IGNORECASE)
 _ELLIPSIS = re.compile(r"[\s.…]*")
 _WRAPS = (("**", "**"), ("__", "__"), ("`", "`"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ('"', '"'))
 
@@ -93,14 +101,15 @@ def extract_answer(text: str) -> Extracted | None:
     """
     reply = split_thinking(text)
     if reply.is_closed:
+        tail = reply.text[-MAX_TAIL_CHARS:]
         return (
             _from_tag(reply.text)
             or _from_box(reply.text)
-            or _from_json(reply.text)
-            or _from_marker(reply.text)
-            or _from_last_line(reply.text)
+            or _from_json(tail)
+            or _from_marker(tail)
+            or _from_last_line(tail)
         )
-    found = _from_tag(reply.thoughts) or _from_box(reply.thoughts) or _from_marker(reply.thoughts)
+    found = _from_tag(reply.thoughts) or _from_box(reply.thoughts) or _from_marker(reply.thoughts[-MAX_TAIL_CHARS:])
     return found and Extracted(found.text, found.how, is_whole=False)
 
 
@@ -183,23 +192,18 @@ def _from_marker(text: str) -> Extracted | None:
 
 
 def _from_last_line(text: str) -> Extracted | None:
-    line = text.rstrip().rpartition("\n")[2].strip()
-    if line == "```":
-        line = text.rstrip()[:-3].rstrip().rpartition("\n")[2].strip()
-    bold = _BOLD.findall(line[-4000:])
-    if bold:
-        return Extracted(tidy(bold[-1]), How.LAST_LINE)
-    tail = tidy(line[-4000:])
-    if "=" in tail:
-        right = tidy(tail.rpartition("=")[2])
-        if right and len(right) <= MAX_LINE_ANSWER_CHARS and not re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", right):
-            return Extracted(right, How.LAST_LINE)
-    if len(line) <= MAX_LINE_ANSWER_CHARS and (tail == text.strip() or not re.search(r"[A-Za-z]{2,}", tail)):
-        return Extracted(tail, How.LAST_LINE) if tail else None
-    numbers = _NUMBER.findall(tail)
-    if numbers:
-        return Extracted(numbers[-1], How.LAST_LINE)
-    return Extracted(tail, How.LAST_LINE) if tail and len(line) <= MAX_LINE_ANSWER_CHARS else None
+    text = _EMPTY.sub("", text).rstrip().removesuffix("```").rstrip()
+    line = text.rpartition("\n")[2].strip()
+    bold = _BOLD.findall(line)
+    answer = tidy(bold[-1] if bold else line)
+    if not bold and "=" in answer:
+        right = tidy(answer.rpartition("=")[2])
+        answer = right if right and not _PROSE.search(right) else answer
+    if len(answer) > MAX_LINE_ANSWER_CHARS or (len(answer.split()) > MAX_ANSWER_WORDS and _PROSE.search(answer)):
+        numbers = _NUMBER.findall(answer)
+        if numbers:
+            return Extracted(numbers[-1], How.LAST_LINE)
+    return Extracted(answer, How.LAST_LINE) if 0 < len(answer) <= MAX_LINE_ANSWER_CHARS else None
 
 
 def _is_blank(content: str) -> bool:
