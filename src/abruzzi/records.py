@@ -35,17 +35,19 @@ def new_run_id() -> str:
 
 
 class RunWriter:
-    """Appends rows to a new run's record; use it as a context manager.
+    """Appends rows to a run's record; use it as a context manager.
+
+    A run is new unless ``is_new`` is False, which goes on with one that was cut off.
 
     Raises:
         RecordError: the folder or a line cannot be written; what was written before stays.
     """
 
-    def __init__(self, runs: Path, run_id: str) -> None:
+    def __init__(self, runs: Path, run_id: str, *, is_new: bool = True) -> None:
         self.folder = runs / run_id
         self.run_id = run_id
         try:
-            self.folder.mkdir(parents=True, exist_ok=False)
+            self.folder.mkdir(parents=True, exist_ok=not is_new)
             self._file = (self.folder / EVENTS_FILE).open("a", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise RecordError(

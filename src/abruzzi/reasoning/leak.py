@@ -23,7 +23,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = r"[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?"
-_COMPUTED = re.compile(rf"(?P<lead>[=≈]\s*)(?P<value>{_NUMBER})(?![\d.]*\s*[-+*/×·^(=\w])")
+_COMPUTED = re.compile(rf"(?P<lead>[=≈]\s*)(?P<value>{_NUMBER})(?![\d.]*(?:\w|\s*[-+*/×·^(=]))")
 _ANY_NUMBER = re.compile(_NUMBER)
 _ORDINAL = re.compile(r"^\s*(?:[-*•]\s*)?(?:step\s*)?\d+\s*[.):\-]\s*", re.IGNORECASE | re.MULTILINE)
 _STEP = re.compile(r"\b(?:steps?|parts?|lines?|points?)\s+\d+(?:\s*(?:and|to|–|-)\s*\d+)?\b", re.IGNORECASE)

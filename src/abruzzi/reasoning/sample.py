@@ -179,8 +179,13 @@ class _Sampler:
 
 
 def read_candidate(completion: Completion) -> Candidate:
-    """Extract the final answer of a completion; it has no cluster yet."""
+    """Extract the final answer of a completion; it has no cluster yet.
+
+    A completion that ended by itself in the middle of a thought has no answer, whatever number stands there.
+    """
     extracted = extract_answer(completion.text)
+    if extracted is not None and not extracted.is_whole and completion.finish_reason is FinishReason.STOP:
+        extracted = None
     return Candidate(
         index=completion.index,
         text=completion.text,

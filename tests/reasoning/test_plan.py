@@ -1,0 +1,86 @@
+"""Reading the planner's reply, whatever it is."""
+
+import json
+
+import pytest
+
+from abruzzi.models.scripted import fail, hang, reply
+from abruzzi.nouns import Completion, FinishReason, PlanOutcome, Role
+from abruzzi.reasoning.plan import PLAN_SCHEMA, read_plan
+from abruzzi.reasoning.settings import AskSettings
+from tests.reasoning.asking import PLAN, ask, scripted
+
+
+def completion(text: str, finish_reason: FinishReason = FinishReason.STOP) -> Completion:
+    return Completion(0, text, "", finish_reason, 1.0)
+
+
+def test_a_plan_is_read_with_its_topics() -> None:
+    plan = read_plan(completion(json.dumps(PLAN)), "What is 17 + 25?")
+    assert (plan.outcome, plan.text, plan.topics) == (
+        PlanOutcome.PLANNED,
+        "Add the tens.\nAdd the ones.",
+        ("addition",),
+    )
+
+
+def test_an_easy_question_gets_no_plan_unless_forced() -> None:
+    easy = completion(json.dumps(PLAN | {"needs_plan": False}))
+    assert read_plan(easy, "q").outcome is PlanOutcome.NOT_NEEDED
+    assert read_plan(easy, "q", is_forced=True).outcome is PlanOutcome.PLANNED
+
+
+def test_a_truncated_reply_keeps_its_whole_lines() -> None:
+    cut = '{"topics": ["a"], "needs_plan": true, "plan": "Do this.\\nDo that.\\nAnd then per'
+    plan = read_plan(completion(cut, FinishReason.LENGTH), "q")
+    assert (plan.outcome, plan.text) == (PlanOutcome.PLANNED, "Do this.\nDo that.")
+
+
+def test_a_looping_planner_is_shown_once() -> None:
+    looping = PLAN | {"plan": "Add them.\n" * 50}
+    assert read_plan(completion(json.dumps(looping)), "q").text == "Add them."
+
+
+def test_answers_are_taken_out_and_counted() -> None:
+    leaking = PLAN | {"plan": "Add them.\nThe answer is 42."}
+    plan = read_plan(completion(json.dumps(leaking)), "What is 17 + 25?")
+    assert (plan.text, plan.num_redactions) == ("Add them.\nThe answer is […].", 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "I would add them.", "{not json", '{"plan": 3}', "[1, 2]", '{"needs_plan": true}']
+)
+def test_a_reply_that_is_no_plan_is_unusable(text: str) -> None:
+    plan = read_plan(completion(text), "q")
+    assert plan.outcome is PlanOutcome.UNUSABLE
+    assert plan.reason
+
+
+def test_the_planner_is_asked_once_with_the_schema_and_greedily() -> None:
+    model = scripted(planner=[reply(json=PLAN)], solver=["<answer>42</answer>"] * 3)
+    ask(model)
+    (request,) = model.requests_of(Role.PLANNER)
+    assert (request.n, request.schema, request.temperature) == (1, PLAN_SCHEMA, 0.0)
+    assert "What is 17 + 25?" in request.messages[-1].content
+
+
+def test_a_failing_planner_does_not_stop_the_question() -> None:
+    asked = ask(scripted(planner=[fail("the planner is down")], solver=["<answer>42</answer>"] * 3))
+    assert asked.answer.answer == "42"
+    assert asked.answer.plan.outcome is PlanOutcome.FAILED
+    assert any("the planner is down" in warning for warning in asked.answer.warnings)
+
+
+def test_a_hanging_planner_gets_a_third_of_the_soft_deadline() -> None:
+    asked = ask(
+        scripted(planner=[hang("{")], solver=["<answer>42</answer>"] * 3),
+        settings=AskSettings(soft_deadline_s=30, hard_deadline_s=60),
+    )
+    assert asked.answer.plan.outcome is PlanOutcome.FAILED
+    assert asked.answer.seconds == pytest.approx(10)  # pyright: ignore[reportUnknownMemberType] -- pytest's stub
+
+
+def test_no_plan_makes_no_call() -> None:
+    asked = ask(scripted(solver=["<answer>42</answer>"] * 3), settings=AskSettings(plan="off"))
+    assert asked.answer.plan.outcome is PlanOutcome.OFF
+    assert [call.role for call in asked.run.ledger.calls] == [Role.SOLVER]

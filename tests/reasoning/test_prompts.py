@@ -1,0 +1,38 @@
+"""Prompts: versioned by their words, filled without losing a dollar."""
+
+import pytest
+
+from abruzzi.reasoning.prompts import fill, prompt_versions, read_prompt
+
+NAMES = {
+    "judge",
+    "paper_ideas",
+    "paper_judge",
+    "paper_plan",
+    "paper_solve",
+    "paper_topics",
+    "plan",
+    "solve",
+    "solve_plan",
+}
+
+
+def test_every_prompt_has_a_version() -> None:
+    versions = prompt_versions()
+    assert set(versions) == NAMES
+    assert all(len(version) == 12 for version in versions.values())
+    assert len(set(versions.values())) == len(NAMES)
+
+
+def test_system_and_user_are_told_apart() -> None:
+    assert all(read_prompt("judge"))
+    assert read_prompt("paper_plan")[0] == ""
+
+
+def test_values_may_hold_dollars_and_marks() -> None:
+    assert fill("Q: $question", question="costs $5 or $question") == "Q: costs $5 or $question"
+
+
+def test_a_forgotten_value_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        fill("$question $plan", question="q")
