@@ -8,7 +8,8 @@ from abruzzi import errors
 
 
 def all_errors() -> list[type[errors.AbruzziError]]:
-    found, waiting = [], [errors.AbruzziError]
+    found: list[type[errors.AbruzziError]] = []
+    waiting: list[type[errors.AbruzziError]] = [errors.AbruzziError]
     while waiting:
         kind = waiting.pop()
         found.append(kind)

@@ -1,0 +1,5 @@
+"""``python -m abruzzi``."""
+
+from abruzzi.cli.main import run
+
+run()

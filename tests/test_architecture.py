@@ -1,0 +1,77 @@
+"""The house rules, held by measurement: layers, weight of an import, budgets of size and documentation."""
+
+import ast
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "abruzzi"
+FILES = sorted(SOURCE.rglob("*.py"))
+HEAVY = {"torch", "xllamacpp", "openai", "sympy", "math_verify", "fastapi", "starlette", "uvicorn", "reasoning_gym"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            yield node
+
+
+def test_imports_only_go_down() -> None:
+    script = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, cwd=SOURCE.parent.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("module", ["abruzzi", "abruzzi.cli.main", "abruzzi.verifiers", "abruzzi.engine"])
+def test_a_light_import_loads_nothing_heavy(module: str) -> None:
+    script = f"import json, sys, {module}; print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", script])))
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import abruzzi"], ["-m", "abruzzi", "--help"]])
+def test_import_and_help_take_under_a_third_of_a_second(arguments: list[str]) -> None:
+    def cpu_seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    cpu_seconds()  # the first run may compile bytecode
+    assert min(cpu_seconds() for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_files_and_functions_stay_small_and_say_what_they_do(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "every module says what it does"
+    assert len(text.splitlines()) <= 600
+    for function in functions(tree):
+        length = (function.end_lineno or function.lineno) - function.lineno + 1
+        assert length <= 80, f"{function.name} has {length} lines"
+    assert "TYPE_CHECKING" not in text
+    assert "utils" not in path.name
+
+
+def test_public_functions_are_documented() -> None:
+    public = [f for path in FILES for f in functions(ast.parse(path.read_text())) if not f.name.startswith("_")]
+    documented = sum(ast.get_docstring(function) is not None for function in public)
+    assert documented >= 0.95 * len(public)
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in FILES:
+        if "cli" in path.parts or path.name == "worker.py":
+            continue
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], path
