@@ -18,7 +18,7 @@ import pickle
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -149,11 +149,12 @@ class Pool:
         limit_s: Callable[[T], float],
         *,
         progress: Callable[[int], None] | None = None,
-    ) -> Iterator[Ending[R]]:
+    ) -> Generator[Ending[R], None, None]:
         """Run a function over items, lazily and in order.
 
         Items are read in a thread of their own, and only a few more of them than are being worked at. Endings that
         wait for an earlier one are kept, up to ten thousand, so that one slow task does not idle the other workers.
+        Closing the generator ends the tasks that are under way.
 
         Args:
             function: as for ``submit``.
@@ -226,9 +227,12 @@ class Pool:
         while (job := self._queue.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 worker, ending = self._finish(job, worker)
+                job.argument = None  # it may be large, and its ending may wait long to be fetched
                 with self._lock:
                     self._unfinished.discard(job)
                 job.future.set_result(ending)
+        if worker is not None:
+            worker.sock.close()
 
     def _finish(self, job: _Job, worker: Worker | None) -> tuple[Worker | None, Ending[Any]]:
         """Bring a job to its end; also gives the worker, if there is one left."""

@@ -94,9 +94,11 @@ class Zygote:
                 socket.send_fds(control, [_REQUEST.pack(b"F", 0)], [theirs.fileno()])
                 (pid,) = _REPLY.unpack(_read(control, _REPLY.size, None))
             except (OSError, EOFError) as error:
+                ours.close()
                 self._forget()
                 raise VerifierError(f"no worker could be started: {error}; the next task tries again") from error
         if pid < 0:
+            ours.close()
             raise VerifierError(f"no worker could be forked: {os.strerror(-pid)}; use fewer workers")
         return Worker(pid, ours)
 
