@@ -14,7 +14,6 @@ import ctypes
 import gc
 import os
 import pickle
-import resource
 import select
 import shutil
 import signal
@@ -31,6 +30,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from abruzzi.errors import VerifierError
+
+if sys.platform != "win32":  # so that importing this tells nobody off who verifies nothing
+    import resource
 
 _REQUEST = struct.Struct("<cq")
 """``F`` forks a worker that talks over the file descriptor sent along, ``K`` kills worker n."""
@@ -75,10 +77,14 @@ class Zygote:
     """
 
     def __init__(self, prepare: Callable[[], None], max_memory_bytes: int) -> None:
-        self._settings = pickle.dumps((prepare, max_memory_bytes))
+        self._prepare = prepare
+        self._max_memory_bytes = max_memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        """None also while it prepares."""
+        self._folder = Path()
         self._owner = os.getpid()
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def fork(self) -> Worker:
@@ -87,9 +93,13 @@ class Zygote:
         Raises:
             VerifierError: there is none to be had.
         """
+        if sys.platform == "win32":
+            raise VerifierError("verifiers need os.fork, which Windows lacks: use WSL")
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
             try:
+                if self._is_closed:
+                    raise EOFError("its pool is closed")
                 control = self._control or self._start()
                 socket.send_fds(control, [_REQUEST.pack(b"F", 0)], [theirs.fileno()])
                 (pid,) = _REPLY.unpack(_read(control, _REPLY.size, None))
@@ -118,18 +128,19 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and with it all workers; whoever waits for it gets an error."""
+        self._is_closed = True
         process, control = self._process, self._control
         if process is not None and self._owner == os.getpid():  # not in a fork of the process that started it
             if control is not None:
                 control.shutdown(socket.SHUT_RDWR)
-            process.terminate()
+            else:
+                process.terminate()
             process.wait()
         with self._lock:
             self._forget()
 
     def _start(self) -> socket.socket:
-        if not hasattr(os, "fork"):
-            raise VerifierError("verifiers need os.fork, which this system lacks: use Linux, macOS or WSL")
+        self._folder = _make_folder(Path(tempfile.mkdtemp(prefix="abruzzi-")))
         ours, theirs = socket.socketpair()
         start = f"from {__name__} import serve; serve({theirs.fileno()})"
         with theirs:
@@ -143,12 +154,17 @@ class Zygote:
                 # With a fixed hash seed the order of sets, and with it sympy's choices, are the same in every run.
                 env={**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
-        self._control = ours
         atexit.register(self.close)
         deadline = time.monotonic() + _START_LIMIT_S
-        _send(ours, self._settings, deadline)
-        if complaint := _receive(ours, deadline):
-            raise OSError(complaint.decode(errors="replace"))
+        try:
+            _send(ours, pickle.dumps((self._prepare, self._max_memory_bytes, self._folder)), deadline)
+            if complaint := _receive(ours, deadline):
+                raise OSError(complaint.decode(errors="replace"))
+        except (OSError, EOFError):
+            ours.close()
+            self._process.terminate()
+            raise
+        self._control = ours
         return ours
 
     def _forget(self) -> None:
@@ -157,6 +173,7 @@ class Zygote:
             self._control.close()
         if self._process is not None and self._owner == os.getpid():
             self._process.wait()
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._process = self._control = None
         atexit.unregister(self.close)
 
@@ -165,22 +182,23 @@ def serve(control_fd: int) -> None:
     """Be the zygote: prepare once, then fork and kill workers until the parent is gone.
 
     Args:
-        control_fd: a stream socket to the parent. Its first message is the pickled pair of the function to prepare
-            with and the memory limit; the answer is empty when all is well and says why not otherwise.
+        control_fd: a stream socket to the parent. Its first message is the pickled function to prepare with, the
+            workers' memory limit and the folder for theirs; the answer is empty when all is well and says why not
+            otherwise.
     """
     signal.signal(signal.SIGTERM, _leave)
     control = socket.socket(fileno=control_fd)
     parent = os.getppid()
     try:
-        prepare, max_memory_bytes = pickle.loads(_receive(control, None))  # noqa: S301  # from our own parent
+        prepare, max_memory_bytes, folder = pickle.loads(_receive(control, None))  # noqa: S301  # from our own parent
         _control_process(_PR_SET_CHILD_SUBREAPER, 1)
         prepare()
         gc.freeze()  # so that collections in the workers do not copy the pages they share
     except Exception as error:  # noqa: BLE001  # handed to the parent, which raises
         return _send(control, _describe(error).encode(errors="replace"), None)
-    _send(control, b"", None)
-    nursery = _Nursery(max_memory_bytes)
+    nursery = _Nursery(max_memory_bytes, folder)
     try:
+        _send(control, b"", None)
         while os.getppid() == parent:
             if not select.select([control], [], [], 1.0)[0]:
                 continue
@@ -191,17 +209,18 @@ def serve(control_fd: int) -> None:
             answer = nursery.fork(socket.socket(fileno=fds[0]), control) if action == b"F" else nursery.kill(pid)
             control.sendall(_REPLY.pack(answer))
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing may cut the clearing away short
         nursery.close()
 
 
 class _Nursery:
-    """The live workers of one zygote, each with its temporary folder."""
+    """The live workers of one zygote, each with its temporary folder below ``root``."""
 
-    def __init__(self, max_memory_bytes: int) -> None:
+    def __init__(self, max_memory_bytes: int, root: Path) -> None:
         self._max_memory_bytes = max_memory_bytes
+        self._root = root
         self._folders: dict[int, Path] = {}
         self._num_forked = 0
-        self._root = _make_folder(Path(tempfile.mkdtemp(prefix="abruzzi-")))
 
     def fork(self, sock: socket.socket, control: socket.socket) -> int:
         """Fork a worker that serves ``sock``; its process id, or a negative errno."""
