@@ -1,0 +1,104 @@
+"""The engine's child process: loads one model and serves llama.cpp's own HTTP server on loopback.
+
+Run by ``abruzzi.engine.child`` as ``python -m abruzzi.engine.worker``. It reads one line of JSON (``Order``) on stdin,
+answers with one line on stdout, ``{"ok": {"url": …}}`` or ``{"error": …}``, and then serves until anything more comes
+on stdin, or its end: a parent that dies, however it dies, closes it. Everything else that is printed goes to stderr,
+which is a log file.
+
+A process of its own, because a crash in native code must not take the caller down, and because llama.cpp is not safe
+to stop with a request in flight: here leaving is ``os._exit``.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any, TextIO
+
+from abruzzi.engine.settings import Order
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until stdin says otherwise."""
+    replies = _claim_stdout()
+    order = Order.from_json(json.loads(sys.stdin.readline()))
+    _die_with_parent(order.parent_pid)
+    threading.Thread(target=_leave_when_told, daemon=True).start()
+    # libgomp reads this when it is loaded. Its spinning default collapses (to a tenth) when the cores are shared.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        server = serve(order)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the engine from starting is one line for the parent
+        _reply(replies, {"error": f"{error or type(error).__name__}"})
+        os._exit(2)
+    _reply(replies, {"ok": {"url": server.listening_address}})
+    threading.Event().wait()
+
+
+def serve(order: Order) -> Any:
+    """Load the model and start llama.cpp's server; it serves for as long as the returned object lives.
+
+    Raises:
+        RuntimeError: llama.cpp gave up; the reason is on stderr.
+        ImportError: there is no xllamacpp on this platform.
+    """
+    native: Any = importlib.import_module("xllamacpp")
+    params = native.CommonParams()
+    params.model.path = order.model
+    params.model_alias = {order.alias}
+    params.n_parallel = order.slots
+    params.n_ctx = order.slots * order.context_tokens
+    # One key-value cache per slot: with a shared one, parallel greedy text differs from sequential text.
+    params.kv_unified = False
+    params.n_batch = params.n_ubatch = order.batch_tokens
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order.threads
+    params.cache_ram_mib = order.prompt_cache_mib
+    # Scale 0: an adapter works only in the requests that ask for it.
+    params.lora_adapters = [native.CommonAdapterLoraInfo(path, 0.0) for path in order.adapters]
+    if order.speculation is not None:
+        kind = native.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE
+        params.speculative.types = [kind]
+        params.speculative.ngram_simple.size_n = order.speculation.ngram_tokens
+        params.speculative.ngram_simple.size_m = order.speculation.max_draft_tokens
+    params.hostnames = ["127.0.0.1"]
+    params.port = order.port
+    params.api_keys = [order.api_key]
+    params.endpoint_metrics = params.endpoint_slots = True
+    params.ui = params.warmup = params.fit_params = False
+    params.verbosity = 1  # errors only
+    return native.Server(params)
+
+
+def _claim_stdout() -> TextIO:
+    """Keep stdout for replies; what native code prints goes to stderr."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
+
+
+def _reply(replies: TextIO, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _leave_when_told() -> None:
+    sys.stdin.read(1)
+    os._exit(0)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    """Linux: have the kernel end us with the parent, even while native code holds the interpreter."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it died before the kernel knew
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
