@@ -29,6 +29,7 @@ MAX_LINE_BYTES = 128 << 20
 _MAX_UNPACKED_BYTES = 512 << 20
 """What a compressed field may grow to."""
 _STDIN = Path("-")
+_PARQUET = b"PAR1"
 _COLUMNS = ("id", "data_source", "response", "ground_truth", "reward_model", "extra", "extra_info")
 
 
@@ -53,6 +54,17 @@ def read_rows(path: Path, *, needs_response: bool = True) -> Iterator[Row | Malf
     """
     for place, record in _read_records(path):
         yield record if isinstance(record, Malformed) else _to_row(record, place, needs_response)
+
+
+def count_rows(path: Path) -> int | None:
+    """Count the rows of a file, for a progress bar; None where only reading would tell."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        if stream.peek(4)[:4] == _PARQUET:
+            return None
+        pieces = iter(lambda: stream.read(1 << 20), b"")
+        return sum(piece.count(b"\n") for piece in pieces)
 
 
 def join_responses(path: Path, responses: Path) -> Iterator[Row | Malformed]:
@@ -89,7 +101,7 @@ def _read_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | Malformed]
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
     with stream:
-        if path != _STDIN and stream.peek(4)[:4] == b"PAR1":
+        if path != _STDIN and stream.peek(4)[:4] == _PARQUET:
             yield from _read_parquet(stream, path)
         else:
             yield from _read_lines(stream)
