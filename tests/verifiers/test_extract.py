@@ -22,7 +22,7 @@ from abruzzi.verifiers.extract import How, extract_answer, split_thinking, tidy
         ("<answer>The final answer is 42.</answer>", "42", How.ANSWER_TAG),
         ("<answer>[[1, 2],\n [3, 4]]</answer>", "[[1, 2],\n [3, 4]]", How.ANSWER_TAG),
         ("\\boxed{42} and <answer></answer>", "42", How.BOXED),
-        ("\\boxed{41} or \\boxed{42}", "42", How.BOXED),
+        ("\\boxed{41} or \\boxed{42}", "41, 42", How.BOXED),
         ("\\boxed{41} \\boxed{}", "41", How.BOXED),
         ("\\fbox{42}", "42", How.BOXED),
         ("\\boxed {\\frac{1}{2}}", "\\frac{1}{2}", How.BOXED),

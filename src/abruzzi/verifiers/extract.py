@@ -4,11 +4,12 @@ Looked for in the text after the last ``</think>``, first hit wins:
 
 1. ``answer_tag``: the last ``<answer>…</answer>`` that holds something. An unclosed tag counts as whole, because
    generation is stopped at ``</answer>`` (arXiv 2509.07604). A box inside it is unwrapped.
-2. ``boxed``: the last ``\boxed{…}`` or ``\fbox{…}`` that holds something, braces matched, escapes respected.
+2. ``boxed``: the last ``\boxed{…}`` or ``\fbox{…}`` that holds something, braces matched, escapes respected. Boxes
+   joined by nothing but commas, "and" or "or" are one answer in several parts.
 3. ``json``: the value of the last ``"answer": …``.
 4. ``marker``: what follows the last ``The answer is …``, ``Answer: …``, ``#### …`` or a heading ``Answer``.
-5. ``last_line``: on the last line, the bold part, what follows the last ``=``, the line where it has few words, the
-   last number, or the line where it holds none.
+5. ``last_line``: on the last line, the bold part, the last formula, what follows the last ``=``, the line where it has
+   few words, the last number, or the line where it holds none.
 
 3 to 5 look at the last 100,000 characters only: prose that far from the end states no final answer.
 
@@ -29,6 +30,10 @@ MAX_TAIL_CHARS = 100_000
 """How far from the end answers stated in prose are looked for."""
 MAX_ANSWER_WORDS = 4
 """A last line of more words is a sentence about its answer, not the answer itself."""
+
+
+MAX_JOINT_CHARS = 60
+"""Boxes further apart are separate attempts."""
 
 
 class How(StrEnum):
@@ -66,19 +71,26 @@ _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _OPENING = re.compile(r"\s{0,20}\{")
+_MARKUP = re.compile(r"\\(?:text|mathrm|quad|qquad|[,;:! ()\[\]])|[$\s{}]")
+_NAMED = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)?\s?=\s?$")
+_JOINT = re.compile(r"[,;]?\s{0,3}(?:and|or)|[,;]")
 _UNBRACED = re.compile(r"\s{0,20}(-?\d[\d.,/]{0,400}|[A-Za-z](?![A-Za-z]))")
 _JSON_KEY = re.compile(r'"(?:final_)?answer"\s{0,20}:\s{0,20}', re.IGNORECASE)
 _MARKER = re.compile(
-    r"\b(?:answer|correct (?:option|choice))\b[*_`\"')\]]{0,4}(?:\s(?:to|for)\s[^\n.:=]{0,80}?)?[*_ ]{0,4}"
+    r"\b(?:answer(?: choice)?|(?:correct|best|right) (?:option|choice))\b[*_`\"')\]]{0,4}"
+    r"(?:\s(?:to|for)\s[^\n.:=]{0,80}?)?[*_ ]{0,4}"
     r"(?:\bis\b|\bare\b|\b(?:w(?:ill|ould)|must|should) be\b|[:：=])[ \t]{0,20}:?|^[ \t]{0,8}####(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
 _HEADING = re.compile(r"^[^\w\n]{0,8}(?:final )?answer[^\w\n]{0,8}$", re.IGNORECASE | re.MULTILINE)
 _SENTENCE_END = re.compile(
-    r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?](?=\s)|,?\s(?:because|since|which|where)\s|;\s"
+    r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?](?=\s)|,?\s(?:because|since)\s|,\sso\s|;\s"
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_NUMBER = re.compile(r"[-−]?[$€£]?(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_FORMULA_OR_NUMBER = re.compile(
+    r"(?<![\\$])\$[^$\n]{1,400}\$(?!\$|\d)|\\\(.{1,400}?\\\)"
+    r"|[-−]?[$€£]?(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)*%?"
+)
 _PROSE = re.compile(r"[A-Za-z]{2} [A-Za-z]{2}")
 _EMPTY = re.compile(r"</?answer>|\\(?:boxed|fbox)\s{0,20}\{\s{0,20}\}", re.IGNORECASE)
 _ELLIPSIS = re.compile(r"[\s.…]*")
@@ -139,21 +151,39 @@ def _from_tag(text: str) -> Extracted | None:
 
 
 def _from_box(text: str) -> Extracted | None:
-    boxes = [m.end() for m in _BOX.finditer(text)]
-    for start in reversed(boxes):
-        opening = _OPENING.match(text, start)
+    boxes = [match.span() for match in _BOX.finditer(text)]
+    parts: list[str] = []
+    first = len(text)  # where the earliest of the parts begins
+    for start, after in reversed(boxes):
+        opening = _OPENING.match(text, after)
+        bare = None if opening else _UNBRACED.match(text, after)
+        if bare and not parts:
+            return Extracted(bare[1].rstrip(".,/"), How.BOXED)
         if opening is None:
-            bare = _UNBRACED.match(text, start)
-            if bare:
-                return Extracted(bare[1].rstrip(".,/"), How.BOXED)
             continue
         end = _closing_brace(text, opening.end())
         if end is None:
-            content = text[opening.end() :].lstrip().partition("\n")[0].rstrip("$ ")
-            return Extracted(content[:MAX_LINE_ANSWER_CHARS], How.BOXED, is_whole=False) if content else None
-        if not _is_blank(text[opening.end() : end]):
-            return Extracted(text[opening.end() : end].strip(), How.BOXED)
-    return None
+            content = text[opening.end() :].lstrip().partition("\n")[0].rstrip("$ ")[:MAX_LINE_ANSWER_CHARS]
+            return Extracted(content, How.BOXED, is_whole=False) if content and not parts else _joined(parts)
+        content = text[opening.end() : end].strip()
+        if parts and (end >= first or not _is_joint(text[end + 1 : first])):
+            break
+        if not _is_blank(content):
+            parts.insert(0, content)
+            first = start
+    return _joined(parts)
+
+
+def _is_joint(gap: str) -> bool:
+    """Say whether the text between two boxes does nothing but list them."""
+    if len(gap) > MAX_JOINT_CHARS:
+        return False
+    return _JOINT.fullmatch(_NAMED.sub(" ", _MARKUP.sub(" ", gap)).strip()) is not None
+
+
+def _joined(parts: list[str]) -> Extracted | None:
+    unique = list(dict.fromkeys(parts))
+    return Extracted(", ".join(unique), How.BOXED) if unique else None
 
 
 def _closing_brace(text: str, start: int) -> int | None:
@@ -196,13 +226,12 @@ def _from_last_line(text: str) -> Extracted | None:
     line = text.rpartition("\n")[2].strip()
     bold = _BOLD.findall(line)
     answer = tidy(bold[-1] if bold else line)
-    if not bold and "=" in answer:
-        right = tidy(answer.rpartition("=")[2])
-        answer = right if right and not _PROSE.search(right) else answer
-    if len(answer) > MAX_LINE_ANSWER_CHARS or (len(answer.split()) > MAX_ANSWER_WORDS and _PROSE.search(answer)):
-        numbers = _NUMBER.findall(answer)
-        if numbers:
-            return Extracted(numbers[-1], How.LAST_LINE)
+    if not bold and _PROSE.search(line) and len(answer.split()) > MAX_ANSWER_WORDS:
+        found = [match[0] for match in _FORMULA_OR_NUMBER.finditer(line)]
+        answer = tidy(found[-1]) if found else answer
+    left, equals, right = answer.rpartition("=")
+    if equals and tidy(right) and (_PROSE.search(left) or not re.search(r"[A-Za-z<>!]", left)):
+        answer = tidy(right)
     return Extracted(answer, How.LAST_LINE) if 0 < len(answer) <= MAX_LINE_ANSWER_CHARS else None
 
 

@@ -24,7 +24,8 @@ from fractions import Fraction
 from typing import Any, cast
 
 from abruzzi.nouns import Verdict
-from abruzzi.verifiers.exact import NotConstant, TooCostly, read_exact
+from abruzzi.verifiers.constants import read_exact
+from abruzzi.verifiers.exact import NotConstantError, TooCostlyError
 from abruzzi.verifiers.extract import How, extract_answer, split_thinking, tidy
 from abruzzi.verifiers.latex import flatten
 from abruzzi.verifiers.row import Row
@@ -154,7 +155,7 @@ def _read_number(core: str) -> Fraction | None:
         return None
     try:
         exact = read_exact(core)
-    except (NotConstant, TooCostly):
+    except (NotConstantError, TooCostlyError):
         return None
     if exact.rational is not None:
         return exact.rational

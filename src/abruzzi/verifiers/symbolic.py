@@ -1,0 +1,127 @@
+r"""Asks math-verify (sympy) whether two answers in flat notation are equal: what ``values`` cannot read comes here.
+
+math-verify is not symmetric (its gold comes first), has no limit of its own outside of a main thread, and can be made
+to compute for hours. So ``refuse_costly`` turns away, before sympy sees it, what is known to explode: towers and large
+powers, large factorials, expansions, unevaluated sums and integrals, deep nesting, long texts. It cannot catch all (no
+filter can); a caller who must not hang runs this in a process that can be killed.
+
+Departures from math-verify's own defaults, each because of a wrong verdict that we reproduced: the text is always taken
+as one LaTeX expression (its search for a number in the text reads ``6*sqrt(2)`` as 6), and its fallback to strings is
+off (ours is in ``maths``).
+"""
+
+import logging
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+from abruzzi.verifiers.exact import TooCostlyError
+
+MAX_CHARS = 1_000
+MAX_DEPTH = 16
+MAX_GROUPS = 40
+MAX_POWER = 9_999
+MAX_EXPANSION = 16
+"""Largest power of a sum of variables; beyond it, simplifying would expand it to thousands of terms."""
+
+_EXPONENT = re.compile(r"(?:\^|\*\*)\s?")
+_FACTORIAL_BASE = re.compile(r"(\d+|[)}\]])\s?!(?!=)")
+_UNEVALUATED = re.compile(r"\\(?:i*int|oint|sum|prod|lim|bigcup|bigcap)(?![A-Za-z])")
+_ARROW = {"<=": "\\leq ", ">=": "\\geq ", "!=": "\\neq ", "*": "\\cdot "}
+
+
+def symbolically_equal(gold: str, answer: str) -> bool:
+    """Decide with math-verify whether an answer equals the gold; False also where it cannot read one of them.
+
+    Raises:
+        TooCostlyError: one of them would be likely to compute for too long.
+    """
+    for text in (gold, answer):
+        refuse_costly(text)
+        if "..." in text:  # what the dots stand for is anybody's guess, math-verify's included
+            return False
+    golds, answers = _parse(gold), _parse(answer)
+    return bool(golds and answers and _math_verify().verify(list(golds), list(answers), timeout_seconds=None))
+
+
+def refuse_costly(flat: str) -> None:
+    """Turn away a text that sympy would be likely to compute on for too long.
+
+    Raises:
+        TooCostlyError: says why.
+    """
+    if len(flat) > MAX_CHARS:
+        raise TooCostlyError(f"{len(flat):,} characters")
+    depth, deepest = 0, 0
+    for char in flat:
+        depth += (char in "([{") - (char in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH or sum(map(flat.count, "([{")) > MAX_GROUPS:
+        raise TooCostlyError(f"nested {deepest} deep, {sum(map(flat.count, '([{'))} groups")
+    if _UNEVALUATED.search(flat):
+        raise TooCostlyError("an unevaluated sum, product, limit or integral")
+    for match in _FACTORIAL_BASE.finditer(flat):
+        inner = match[1] if match[1].isdigit() else _group_before(flat, match.start(1))
+        if "^" in inner or "!" in inner or any(len(number) > 3 for number in re.findall(r"\d+", inner)):
+            raise TooCostlyError(f"factorial of {inner[:40]}")
+    for match in _EXPONENT.finditer(flat):
+        _refuse_costly_power(flat, match)
+
+
+def _refuse_costly_power(flat: str, match: re.Match[str]) -> None:
+    exponent = _group_after(flat, match.end())
+    has_letters = re.search(r"[A-Za-z]", exponent.replace("\\cdot", "")) is not None
+    numbers = re.findall(r"\d+", exponent)
+    size = max((int(n) if len(n) < 9 else 10**9 for n in numbers), default=0)
+    if not has_letters and (_EXPONENT.search(exponent) or len(numbers) > 2 or size > MAX_POWER):
+        raise TooCostlyError(f"power with exponent {exponent[:40]}")
+    base = _group_before(flat, match.start() - 1) if flat[: match.start()].endswith((")", "}", "]")) else ""
+    if re.search(r"[A-Za-z].*[-+]|[-+].*[A-Za-z]", base) and size > MAX_EXPANSION:
+        raise TooCostlyError(f"a sum to the power {exponent[:40]}")
+
+
+def _group_after(flat: str, start: int) -> str:
+    """Give the group or token that begins at ``start``."""
+    if flat[start : start + 1] not in ("(", "[", "{"):
+        token = re.compile(r"-?\s?(?:\d+|\\?[A-Za-z]+|.?)").match(flat, start)
+        return token[0] if token else ""
+    depth = 0
+    for i in range(start, len(flat)):
+        depth += (flat[i] in "([{") - (flat[i] in ")]}")
+        if depth == 0:
+            return flat[start : i + 1]
+    return flat[start:]
+
+
+def _group_before(flat: str, end: int) -> str:
+    """Give the group whose closing bracket stands at ``end``."""
+    depth = 0
+    for i in range(end, -1, -1):
+        depth += (flat[i] in ")]}") - (flat[i] in "([{")
+        if depth == 0:
+            return flat[i : end + 1]
+    return flat[: end + 1]
+
+
+def prepare() -> None:
+    """Import math-verify and build its parser, which takes about a second the first time."""
+    symbolically_equal("x+y", "y+x")
+
+
+@cache
+def _math_verify() -> Any:
+    """Import math-verify on first use: sympy takes most of a second."""
+    import math_verify
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns once that it has no time limit: we know
+    return math_verify
+
+
+@lru_cache(maxsize=512)
+def _parse(flat: str) -> tuple[Any, ...]:
+    """Parse an answer; empty where math-verify cannot. Cached, as one gold meets many answers."""
+    latex = re.sub(r'"([^"]*)"', r"\\text{\1}", flat)
+    latex = re.sub(r"<=|>=|!=|\*(?!\*)", lambda m: _ARROW[m[0]], latex).replace("**", "^")
+    library = _math_verify()
+    config = [library.LatexExtractionConfig(boxed_match_priority=0)]
+    return tuple(library.parse(f"\\boxed{{{latex}}}", config, fallback_mode="no_fallback", parsing_timeout=None))
