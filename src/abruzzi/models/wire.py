@@ -1,0 +1,145 @@
+"""The chat-completions protocol as plain data: writes the body of a request, reads the chunks of a stream.
+
+Pure, and tolerant in what it reads: servers leave fields out, send null for them, or add their own.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from abruzzi.errors import ProtocolError
+from abruzzi.models.chat import ChatRequest
+from abruzzi.models.endpoints import Facts
+
+OPTIONAL_FIELDS = (
+    "continuous_usage_stats",
+    "stream_options",
+    "logprobs",
+    "seed",
+    "max_tokens",
+    "temperature",
+    "top_p",
+)
+"""Fields that some endpoint answers with an error; left out from then on (``max_tokens`` under its other name)."""
+
+USAGE_AT_EVERY_CHUNK = frozenset({"vllm", "sglang"})
+"""Servers (``owned_by`` in their list of models) that tell the usage with each chunk when asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDelta:
+    """What one chunk says of one choice."""
+
+    index: int
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    logprobs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of a stream."""
+
+    choices: tuple[ChoiceDelta, ...] = ()
+    usage: Mapping[str, Any] | None = None
+    timings: Mapping[str, Any] | None = None
+    """llama.cpp's own counters."""
+    progress: Mapping[str, Any] | None = None
+    """llama.cpp's ``prompt_progress``."""
+
+
+def write_body(
+    request: ChatRequest, model: str, n: int, *, facts: Facts, server: str = "", extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write the body of a streaming request for n choices.
+
+    Args:
+        request: what is asked; its ``n`` and ``schema`` are not looked at.
+        model: the model's id at the endpoint.
+        n: choices to ask for.
+        facts: tells which fields the endpoint refuses.
+        server: what software it is, where known.
+        extra: fields that go in as they are: the schema's constraint, an engine's own.
+    """
+    options: dict[str, Any] = {"include_usage": True}
+    if server in USAGE_AT_EVERY_CHUNK:
+        options["continuous_usage_stats"] = True
+    fields: dict[str, Any] = {
+        "stream_options": {k: v for k, v in options.items() if k not in facts.refused},
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "logprobs": True if request.logprobs else None,
+    }
+    kept = {k: v for k, v in fields.items() if v is not None and k not in facts.refused}
+    if "max_tokens" in facts.refused and request.max_tokens is not None:
+        kept["max_completion_tokens"] = request.max_tokens
+    if request.stop:
+        kept["stop"] = list(request.stop)
+    if n > 1:
+        kept["n"] = n
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    return {"model": model, "messages": messages, "stream": True, **kept, **(extra or {})}
+
+
+def find_refused_field(body: Mapping[str, Any], complaint: str) -> str | None:
+    """Name the optional field of a request that an error complains of; None when it is about something else."""
+    options = cast("Mapping[str, Any]", body.get("stream_options", {}))
+    for field in OPTIONAL_FIELDS:
+        if field in complaint and (field in body or field in options):
+            return field
+    return None
+
+
+def read_chunk(data: object) -> Chunk:
+    """Read one event.
+
+    Raises:
+        ProtocolError: it is not an object.
+    """
+    if not isinstance(data, dict):
+        raise ProtocolError(f"the stream holds {str(data)[:80]!r} where a chunk of a completion should be")
+    event = cast("dict[str, Any]", data)
+    return Chunk(
+        choices=tuple(_read_choice(as_dict(choice)) for choice in as_list(event.get("choices"))),
+        usage=as_dict(event.get("usage")) or None,
+        timings=as_dict(event.get("timings")) or None,
+        progress=as_dict(event.get("prompt_progress")) or None,
+    )
+
+
+def _read_choice(choice: Mapping[str, Any]) -> ChoiceDelta:
+    delta = as_dict(choice.get("delta"))
+    logprobs = as_list(as_dict(choice.get("logprobs")).get("content"))
+    values = [as_dict(token).get("logprob") for token in logprobs]
+    return ChoiceDelta(
+        index=as_int(choice.get("index")),
+        text=as_text(delta.get("content")),
+        # Some servers send the same thought under both names.
+        reasoning=as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning")),
+        finish_reason=as_text(choice.get("finish_reason")) or None,
+        logprobs=tuple(float(value) for value in values if isinstance(value, int | float)),
+    )
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """Return a JSON object, or an empty one for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> Sequence[object]:
+    """Return a JSON array, or an empty one for anything else."""
+    return cast("list[object]", value) if isinstance(value, list) else ()
+
+
+def as_int(value: object) -> int:
+    """Return a whole number of 0 or more, or 0 for anything else."""
+    return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
+
+
+def as_text(value: object) -> str:
+    """Return a JSON string, or an empty one for anything else."""
+    return value if isinstance(value, str) else ""
