@@ -99,8 +99,8 @@ def ask_once(
 
 
 async def _answer(question: str, settings: AskSettings, specs: ModelSpecs, stage: _Stage) -> None:
-    async with open_roles(specs, settings) as (roles, fitted), open_agreement() as agree:
-        await answer(Run(question, roles, fitted, agree, listen=stage.hear))
+    async with open_roles(specs, n=settings.n) as roles, open_agreement() as agree:
+        await answer(Run(question, roles, settings, agree, listen=stage.hear))
 
 
 def _open_view(name: str, extra: dict[str, Any]) -> View:

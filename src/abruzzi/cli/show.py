@@ -29,8 +29,8 @@ def show_command(
 
     folder = find_run(runs_folder(os.environ), run)
     rows = read_rows(folder)
-    header = next(rows, {})
-    if header.get("event") != "asked":
+    header = next(rows, None)
+    if header is None or header.get("event") != "asked":
         raise RecordError(f"{folder} is not the record of a question")
     story = Story(str(header["question"]))
     for row in rows:

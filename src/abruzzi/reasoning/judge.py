@@ -123,6 +123,7 @@ def _judge_request(run: Run, shown_first: Candidate, shown_second: Candidate, ma
         temperature=0.0,
         seed=run.settings.seed,
         schema=JUDGE_SCHEMA,
+        timeouts=run.settings.timeouts,
     )
 
 

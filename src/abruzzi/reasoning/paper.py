@@ -132,14 +132,14 @@ async def _run_chain(run: Run, index: int) -> None:
 
 async def _ask_topics(run: Run) -> _Topics:
     user = fill(read_prompt("paper_topics")[1], question=run.question)
-    request = ChatRequest(role=Role.TOPICS, messages=(Message("user", user),), schema=TOPICS_SCHEMA)
+    request = _request(run, Role.TOPICS, Message("user", user), schema=TOPICS_SCHEMA)
     completion = await _complete(run.roles.planner.complete(request, ledger=run.ledger))
     return _Topics.model_validate_json(completion.text[max(0, completion.text.find("{")) :])
 
 
 async def _ask_plan(run: Run, topics: list[str]) -> str:
     user = fill(read_prompt("paper_plan")[1], question=run.question, topics=repr(topics))
-    request = ChatRequest(role=Role.PLANNER, messages=(Message("user", user),))
+    request = _request(run, Role.PLANNER, Message("user", user))
     completion = await _complete(run.roles.planner.complete(request, ledger=run.ledger))
     plan = read_plan_tag(completion.text)
     run.plan = Plan(PlanOutcome.PLANNED, text=plan, topics=tuple(topics))
@@ -159,12 +159,8 @@ async def _solve(run: Run, index: int, plan: str | None) -> Completion:
     content = fill(user, question=run.question)
     if plan is not None:
         content = fill(read_prompt("paper_ideas")[1], question=run.question, plan=plan)
-    request = ChatRequest(
-        role=Role.SOLVER,
-        messages=(Message("system", system), Message("user", content)),
-        temperature=1.0,
-        max_tokens=run.settings.max_tokens,
-    )
+    request = _request(run, Role.SOLVER, Message("system", system), Message("user", content))
+    request = replace(request, temperature=1.0, max_tokens=run.settings.max_tokens)
 
     def emit(event: ChatEvent) -> None:
         if isinstance(event, TextDelta | ReasoningDelta):
@@ -172,6 +168,11 @@ async def _solve(run: Run, index: int, plan: str | None) -> Completion:
 
     completion = await _complete(run.roles.solver.complete(request, ledger=run.ledger, emit=emit))
     return replace(completion, index=index)
+
+
+def _request(run: Run, role: Role, *messages: Message, schema: Schema | None = None) -> ChatRequest:
+    """Write a request as the script does: no sampling settings, whatever the server's own are."""
+    return ChatRequest(role=role, messages=messages, schema=schema, timeouts=run.settings.timeouts)
 
 
 async def _complete(call: Awaitable[tuple[Completion, ...]]) -> Completion:
@@ -198,9 +199,7 @@ async def _scan(run: Run, candidates: list[Candidate]) -> tuple[Candidate, Decid
 async def _compare_once(run: Run, champion: Candidate, challenger: Candidate) -> Judgement:
     system, user = read_prompt("paper_judge")
     content = fill(user, question=run.question, first=shown_text(champion), second=shown_text(challenger))
-    request = ChatRequest(
-        role=Role.JUDGE, messages=(Message("system", system), Message("user", content)), schema=INDEX_SCHEMA
-    )
+    request = _request(run, Role.JUDGE, Message("system", system), Message("user", content), schema=INDEX_SCHEMA)
     try:
         completion = await _complete(run.roles.judge.complete(request, ledger=run.ledger))
         reply = _Index.model_validate_json(completion.text[max(0, completion.text.find("{")) :])

@@ -76,6 +76,7 @@ async def _ask_planner(run: Run) -> Plan:
         temperature=0.0,
         seed=run.settings.seed,
         schema=PLAN_SCHEMA,
+        timeouts=run.settings.timeouts,
     )
 
     def emit(event: ChatEvent) -> None:

@@ -50,6 +50,7 @@ def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatR
         stop=settings.stop,
         seed=settings.seed,
         logprobs=True,
+        timeouts=settings.timeouts,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from abruzzi.models.chat import Timeouts
+
 MAX_N = 64
 """More candidates than this is an evaluation, not a question."""
 
@@ -43,8 +45,17 @@ class AskSettings(BaseModel):
     """After this, the first complete candidate ends the sampling, and nothing is judged."""
     hard_deadline_s: Annotated[float, Field(gt=0)] = 7200.0
     """After this, whatever there is becomes the answer."""
+    first_token_s: Annotated[float, Field(gt=0)] = 300.0
+    """A call without a first token by then has failed; a long prompt on two cores takes minutes."""
+    idle_s: Annotated[float, Field(gt=0)] = 120.0
+    """A stream that pauses for longer has failed."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Completion tokens for the whole question; parts that no longer fit are left out, the judge first."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The limits of every upstream call."""
+        return Timeouts(first_token_s=self.first_token_s, idle_s=self.idle_s, total_s=self.hard_deadline_s)
 
     @model_validator(mode="after")
     def _check_deadlines(self) -> Self:

@@ -1,0 +1,202 @@
+"""Chooses implementations: settings and model specs in, open models out.
+
+The embedded engine starts here and ends with the question. Two roles with the same spec share one model; two embedded
+specs share one engine only when they are the same.
+"""
+
+import os
+import sys
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from pydantic import BaseModel, ConfigDict
+
+from abruzzi.cli.progress import download_bar
+from abruzzi.config import DEFAULT_FILE, build, read_toml
+from abruzzi.engine.process import Engine
+from abruzzi.engine.settings import EngineSettings
+from abruzzi.engine.weights import fetch_base
+from abruzzi.errors import ConfigError
+from abruzzi.models.chat import ChatModel
+from abruzzi.models.endpoints import Endpoints
+from abruzzi.models.openai_client import OpenAIChat
+from abruzzi.models.specs import (
+    EmbeddedSpec,
+    EndpointSpec,
+    HubSpec,
+    ModelSpec,
+    ScriptedSpec,
+    find_key,
+    key_variables,
+    parse_spec,
+)
+from abruzzi.reasoning.run import Roles
+from abruzzi.reasoning.settings import AskSettings
+
+ASK_TABLES = ("ask", "models")
+
+MAX_SLOTS = 16
+"""Candidates that the embedded engine decodes side by side; more wait their turn."""
+EMBEDDED_TOKENS = {"max_tokens": 512, "plan_tokens": 160, "judge_tokens": 256}
+"""Limits for the embedded model where the user sets none: a 135M model that has not ended by then is looping."""
+
+
+class ModelSpecs(BaseModel):
+    """Which models play the roles: the ``[models]`` table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    solver: str = "embedded"
+    planner: str | None = None
+    """None: the solver plans."""
+    judge: str | None = None
+    """None: the solver judges."""
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where weights and findings about endpoints are kept: ``$ABRUZZI_HOME/cache``, or the user's cache folder."""
+    home = environ.get("ABRUZZI_HOME")
+    if home:
+        return Path(home) / "cache"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("abruzzi")
+
+
+def build_settings(
+    config: Path | None, tables: Iterable[str], *, models: Mapping[str, Any], ask: Mapping[str, Any]
+) -> tuple[AskSettings, ModelSpecs]:
+    """Merge defaults, the settings file and the options of the command line.
+
+    Returns:
+        The settings, with the limits of the embedded model where the user set none, and the model specs.
+
+    Raises:
+        ConfigError: anything in them is unknown or out of range, model specs included.
+    """
+    file = read_toml(config, tables)
+    source = "settings" if not file else str(config or DEFAULT_FILE)
+    settings = build(AskSettings, file.get("ask", {}), ask, source=source)
+    specs = build(ModelSpecs, file.get("models", {}), models, source=source)
+    return _fit_settings(specs, settings), specs
+
+
+@asynccontextmanager
+async def open_roles(specs: ModelSpecs, *, n: int) -> AsyncGenerator[Roles]:
+    """Open the models that play the roles.
+
+    Args:
+        specs: which ones.
+        n: candidates that will be asked for at once.
+
+    Raises:
+        ConfigError: a key is missing, or a spec cannot be served on this machine.
+        EngineError: the embedded engine has no weights or does not start.
+        ModelError: an endpoint does not say which model it serves.
+    """
+    async with AsyncExitStack() as stack:
+        opened: dict[ModelSpec, ChatModel] = {}
+        for text in (specs.solver, specs.planner, specs.judge):
+            spec = parse_spec(specs.solver if text is None else text)
+            if spec not in opened:
+                opened[spec] = await open_model(stack, spec, slots=min(n, MAX_SLOTS))
+        solver, planner, judge = (
+            opened[parse_spec(specs.solver if text is None else text)]
+            for text in (specs.solver, specs.planner, specs.judge)
+        )
+        yield Roles(solver=solver, planner=planner, judge=judge)
+
+
+def _fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
+    """Give the embedded model its limits, role by role, where the user set none."""
+    played_by = {"max_tokens": specs.solver, "plan_tokens": specs.planner, "judge_tokens": specs.judge}
+    fitted = {
+        field: EMBEDDED_TOKENS[field]
+        for field, text in played_by.items()
+        if field not in settings.model_fields_set
+        and isinstance(parse_spec(specs.solver if text is None else text), EmbeddedSpec)
+    }
+    return settings.model_copy(update=fitted)
+
+
+async def open_model(stack: AsyncExitStack, spec: ModelSpec, *, slots: int) -> ChatModel:
+    """Open one model; ``stack`` closes it.
+
+    Args:
+        stack: takes over what must be closed.
+        spec: which model.
+        slots: completions side by side, in the embedded engine.
+    """
+    match spec:
+        case EndpointSpec():
+            return await _open_endpoint(stack, spec)
+        case EmbeddedSpec() | HubSpec():
+            model = await anyio.to_thread.run_sync(fetch_weights, spec)
+            return await open_engine(stack, EngineSettings(model=model, slots=max(2, slots)))
+        case ScriptedSpec():
+            from abruzzi.models.scripted_demo import demonstrate
+
+            return demonstrate()
+
+
+async def _open_endpoint(stack: AsyncExitStack, spec: EndpointSpec) -> ChatModel:
+    variables = key_variables(spec)
+    chat = OpenAIChat(
+        spec.base_url,
+        model=spec.model,
+        api_key=find_key(spec, os.environ) or "",
+        key_variable=variables[0] if spec.host != "127.0.0.1" else "ABRUZZI_API_KEY",
+        endpoints=Endpoints(cache_folder(os.environ) / "endpoints.json"),
+    )
+    await stack.enter_async_context(chat)
+    await chat.discover()
+    return chat
+
+
+async def open_engine(stack: AsyncExitStack, settings: EngineSettings) -> OpenAIChat:
+    """Start the embedded engine and a client for it; ``stack`` closes both."""
+    engine = Engine(settings)
+    stack.push_async_callback(_stop_engine, engine)
+    await anyio.to_thread.run_sync(engine.start)
+    chat = OpenAIChat(
+        engine.base_url,
+        model=engine.model,
+        api_key=engine.api_key,
+        name=f"embedded:{settings.model.stem}",
+        dialect="llama.cpp",
+        max_n=settings.slots,
+        max_context=engine.max_context,
+    )
+    return await stack.enter_async_context(chat)
+
+
+async def _stop_engine(engine: Engine) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(engine.stop)
+
+
+def fetch_weights(spec: EmbeddedSpec | HubSpec) -> Path:
+    """Find the GGUF file of a spec, fetching it with a progress bar on stderr where it is not at hand.
+
+    Raises:
+        WeightsError: it cannot be had; says what to do.
+        ConfigError: the spec needs an engine that this platform has no wheel for.
+    """
+    if sys.platform not in ("linux", "darwin", "win32"):
+        raise ConfigError(
+            f"the embedded engine has no build for {sys.platform}; name an endpoint: -m http://host:port/v1"
+        )
+    cache = cache_folder(os.environ)
+    match spec:
+        case EmbeddedSpec(path=path) if path is not None:
+            return Path(path)
+        case EmbeddedSpec():
+            with download_bar("SmolLM2-135M-Instruct") as progress:
+                return fetch_base(cache, progress)
+        case HubSpec(repo, file):
+            from abruzzi.engine.hub import HubFile, fetch_hub
+
+            with download_bar(file) as progress:
+                return fetch_hub(HubFile(repo, file), cache, progress)
