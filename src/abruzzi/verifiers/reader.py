@@ -26,7 +26,7 @@ from abruzzi.verifiers.row import Row
 
 MAX_LINE_BYTES = 128 << 20
 """A longer line is not read whole: it is one malformed row."""
-_MAX_UNPACKED_BYTES = 512 << 20
+_MAX_UNPACKED_BYTES = 256 << 20
 """What a compressed field may grow to."""
 _STDIN = Path("-")
 _PARQUET = b"PAR1"

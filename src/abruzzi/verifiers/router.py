@@ -7,7 +7,7 @@ reward function does, and raises where it raises. A domain's modules are importe
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from importlib import import_module
 from typing import Any, Literal
 
@@ -132,8 +132,9 @@ def route(data_source: str, mode: Mode = "fixed") -> Domain:
         missing = "not rebuilt here" if data_source.startswith(_NOT_REBUILT) else "not implemented"
         raise NotImplementedError(f"Reward function is {missing} for data_source={data_source!r}")
     known = [candidate.source for candidate in _ROUTES if mode in candidate.modes]
-    near = get_close_matches(data_source, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    likeness = {name: SequenceMatcher(None, name, data_source[: len(name)]).ratio() for name in known}
+    nearest = max(known, key=likeness.__getitem__)
+    hint = f"did you mean {nearest!r}? " if likeness[nearest] > 0.7 else ""
     raise DataError(f"unknown data source {data_source!r}; {hint}it must begin with one of: {', '.join(known)}")
 
 
