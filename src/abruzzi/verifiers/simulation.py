@@ -45,7 +45,7 @@ def verify_simulation(row: Row) -> Verdict:
             value = _read_pair(source)
         except LiteralError:
             continue
-        if any(_is_equal(reading, truth, 0) for reading in _readings(value)):
+        if any(is_same_value(reading, truth) for reading in _readings(value)):
             return correct(shown(source.strip()), "the predicted value is right")
         return wrong(shown(source.strip()), "another value")
     return unparsed("the reply holds no value in JSON")
@@ -93,7 +93,8 @@ def _unwrapped(value: Any) -> list[Any]:
     return [pairs[key] for key in _KEYS if key in pairs]
 
 
-def _is_equal(ours: Any, truth: Any, depth: int) -> bool:
+def is_same_value(ours: Any, truth: Any, depth: int = 0) -> bool:
+    """Say whether two values are equal, with the allowances above; what nests too deep equals nothing."""
     if depth > _MAX_DEPTH:
         return False
     ours, truth = _plain(ours), _plain(truth)
@@ -104,12 +105,12 @@ def _is_equal(ours: Any, truth: Any, depth: int) -> bool:
     if isinstance(ours, list) and isinstance(truth, list):
         ours_items, items = cast("list[Any]", ours), cast("list[Any]", truth)
         return len(ours_items) == len(items) and all(
-            _is_equal(a, b, depth + 1) for a, b in zip(ours_items, items, strict=True)
+            is_same_value(a, b, depth + 1) for a, b in zip(ours_items, items, strict=True)
         )
     if isinstance(ours, dict) and isinstance(truth, dict):
         ours_pairs, pairs = cast("dict[str, Any]", ours), cast("dict[str, Any]", truth)
         return ours_pairs.keys() == pairs.keys() and all(
-            _is_equal(value, pairs[key], depth + 1) for key, value in ours_pairs.items()
+            is_same_value(value, pairs[key], depth + 1) for key, value in ours_pairs.items()
         )
     return isinstance(ours, str | None) and isinstance(truth, str | None) and ours == truth
 
