@@ -163,9 +163,10 @@ class Child:
                 f"not enough memory for {wanted.model.name} with {wanted.slots} slots of {wanted.context_tokens} "
                 "tokens: take fewer slots or a shorter context"
             )
-        if "No module named 'xllamacpp'" in everything:
-            return "the embedded engine needs xllamacpp: run `pip install xllamacpp`, or use an endpoint instead"
+        if said.startswith("xllamacpp cannot be loaded"):
+            return f"{said}: run `pip install xllamacpp` (on Linux it needs libgomp too), or use an endpoint instead"
         # llama.cpp marks its errors with a lone E; the first one is the cause, the others follow from it.
         complaints = [line.split(" E ", 1)[1].strip() for line in log if " E " in line]
         last_words = f"; its last words: {' | '.join(log[-3:])}" if log else ""
-        return f"the engine could not load {wanted.model}: {complaints[0] if complaints else said + last_words}"
+        reason = complaints[0] if complaints else said + last_words
+        return f"the engine could not load {wanted.model}: {' '.join(reason.split())}"

@@ -27,7 +27,7 @@ from abruzzi.errors import EngineError, EngineStartError, UnreachableError, Weig
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.1
-_PAUSE_GROWTH = 5
+_PAUSE_GROWTH = 4
 
 
 class Engine:

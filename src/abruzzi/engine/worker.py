@@ -6,11 +6,12 @@ on stdin, or its end: a parent that dies, however it dies, closes it. Everything
 which is a log file.
 
 A process of its own, because a crash in native code must not take the caller down, and because llama.cpp is not safe
-to stop with a request in flight: here leaving is ``os._exit``.
+to stop with a request in flight: here leaving is ``os._exit`` once it serves.
 """
 
 import ctypes
 import importlib
+import io
 import json
 import os
 import signal
@@ -26,16 +27,21 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Serve until stdin says otherwise."""
     replies = _claim_stdout()
-    order = Order.from_json(json.loads(sys.stdin.readline()))
+    # Unbuffered, so that a word that follows the order at once is not swallowed with it.
+    orders = io.FileIO(0, closefd=False)
+    order = Order.from_json(json.loads(orders.readline()))
     _die_with_parent(order.parent_pid)
-    threading.Thread(target=_leave_when_told, daemon=True).start()
+    has_failed = threading.Event()
+    threading.Thread(target=_leave_when_told, args=(orders, has_failed), daemon=True).start()
     # libgomp reads this when it is loaded. Its spinning default collapses (to a tenth) when the cores are shared.
     os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
         server = serve(order)
     except Exception as error:  # noqa: BLE001 - whatever keeps the engine from starting is one line for the parent
-        _reply(replies, {"error": f"{error or type(error).__name__}"})
-        os._exit(2)
+        has_failed.set()
+        is_missing = isinstance(error, ImportError)
+        _reply(replies, {"error": f"xllamacpp cannot be loaded ({error})" if is_missing else str(error)})
+        sys.exit(2)  # and not os._exit: llama.cpp writes what is left of its log as the process ends
     _reply(replies, {"ok": {"url": server.listening_address}})
     threading.Event().wait()
 
@@ -86,9 +92,10 @@ def _reply(replies: TextIO, message: dict[str, Any]) -> None:
     replies.flush()
 
 
-def _leave_when_told() -> None:
-    sys.stdin.read(1)
-    os._exit(0)
+def _leave_when_told(orders: io.FileIO, has_failed: threading.Event) -> None:
+    orders.read(1)
+    if not has_failed.is_set():
+        os._exit(0)
 
 
 def _die_with_parent(parent_pid: int) -> None:
