@@ -59,6 +59,7 @@ class _Reader:
         self.at = 0
 
     def take(self, num_bytes: int) -> bytes:
+        """Read bytes; EOFError where the file ends before."""
         end = self.at + num_bytes
         if end > len(self.data):
             raise EOFError(end)
@@ -67,9 +68,11 @@ class _Reader:
         return piece
 
     def number(self, form: str) -> Any:
+        """Read one number of a ``struct`` form."""
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def text(self) -> str:
+        """Read a string: its length, then its bytes."""
         return self.take(self.number("<Q")).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:

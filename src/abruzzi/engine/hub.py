@@ -86,11 +86,11 @@ def _bar(progress: Progress) -> Any:
     """Make a progress bar that draws nothing and tells us instead."""
     tqdm: Any = importlib.import_module("tqdm").tqdm
 
-    def begin(self: Any, *arguments: Any, **settings: Any) -> None:
+    def _begin(self: Any, *arguments: Any, **settings: Any) -> None:
         tqdm.__init__(self, *arguments, **{**settings, "file": io.StringIO(), "disable": False})
 
-    def update(self: Any, n: float | None = 1) -> None:
+    def _update(self: Any, n: float | None = 1) -> None:
         tqdm.update(self, n)
         progress(int(self.n), int(self.total or 0))
 
-    return type("Bar", (tqdm,), {"__init__": begin, "update": update})
+    return type("Bar", (tqdm,), {"__init__": _begin, "update": _update})
