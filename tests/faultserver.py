@@ -268,9 +268,10 @@ def by_schema(actions: Mapping[str | None, Action | Sequence[Action]]) -> Callab
 class FaultServer:
     """The server; a context manager that runs it in a thread of its own."""
 
-    def __init__(self, script: Script, traits: Traits | None = None) -> None:
-        """Make a server; entering the context starts it."""
+    def __init__(self, script: Script, traits: Traits | None = None, *, root: str = "/v1") -> None:
+        """Make a server, whose addresses begin with ``root``; entering the context starts it."""
         self.script = script
+        self.root = root
         self.traits = traits or Traits()
         self.records: list[Record] = []
         """Completions asked for, in order, without the probes."""
@@ -284,7 +285,7 @@ class FaultServer:
     @property
     def base_url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http://127.0.0.1:{self._port}{self.root}"
 
     @property
     def prompt_tokens(self) -> int:
@@ -339,6 +340,13 @@ class FaultServer:
         (self.probes if seen.is_probe else self.records).append(record)
         return record
 
+    def check_key(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Refuse a wrong key, and echo it as a careless server does."""
+        given = headers.get("authorization")
+        if self.traits.api_key is None or given == f"Bearer {self.traits.api_key}":
+            return None
+        return refuse(401, f"Incorrect API key provided: {given}")
+
     def _choose(self, seen: Seen) -> Action:
         if seen.is_probe:
             return say("Turtles, mostly.")
@@ -350,8 +358,8 @@ class FaultServer:
 
     def _refuse_by_trait(self, seen: Seen) -> Refusal | None:
         traits, body = self.traits, seen.body
-        if traits.api_key is not None and seen.headers.get("authorization") != f"Bearer {traits.api_key}":
-            return refuse(401, f"Incorrect API key provided: {seen.headers.get('authorization')}")
+        if (wrong_key := self.check_key(seen.headers)) is not None:
+            return wrong_key
         names = {*body, *body.get("stream_options", {}), seen.dialect}
         for name in sorted(traits.refuses):
             if name in names:
@@ -412,9 +420,9 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> None:
         if method == "GET" and path.endswith("/models"):
-            listed = json.dumps({"object": "list", "data": list(self._server.traits.models)})
-            self._write_whole(Refusal(200, listed))
-        elif method == "POST" and path == "/v1/chat/completions":
+            listed = Refusal(200, json.dumps({"object": "list", "data": list(self._server.traits.models)}))
+            self._write_whole(self._server.check_key(headers) or listed)
+        elif method == "POST" and path == f"{self._server.root}/chat/completions":
             record = self._record = self._server.take(json.loads(content), headers)
             await self._act(record)
             record.is_finished = True

@@ -132,7 +132,7 @@ def _explain_in_stream(error: openai.APIError, site: Site) -> ModelError:
 def _read_detail(body: object) -> str:
     """Find the message in an error's body."""
     if isinstance(body, str):
-        return body
+        return body.strip() or "no reason given"
     fields = as_dict(body)
     nested = as_dict(fields.get("error"))
     message = next(

@@ -114,8 +114,10 @@ class OpenAIChat:
         # A proxy from the environment must not come between us and a server on this machine.
         self._http = openai.DefaultAsyncHttpxClient(trust_env=url.hostname not in LOOPBACK)
         self._client = openai.AsyncOpenAI(
-            base_url=self._base_url, api_key=api_key, max_retries=0, http_client=self._http
+            base_url=self._base_url, api_key=api_key or "none", max_retries=0, http_client=self._http
         )
+        # Without a key, no authorisation is sent at all.
+        self._headers: Mapping[str, str | openai.Omit] = {} if api_key else {"Authorization": openai.Omit()}
         # The SDK takes these from the environment, where they are meant for OpenAI's own host.
         self._client.organization = self._client.project = None
 
@@ -198,7 +200,7 @@ class OpenAIChat:
         assert self._model is not None, "the model is found out before it is asked"
         site = Site(self.name, self._base_url, self._model, self._api_key, self._key_variable)
         habits = Habits(
-            link=Link(site, self._client, self._now, self._open_meter),
+            link=Link(site, self._client, self._headers, self._now, self._open_meter),
             endpoints=self._endpoints,
             policy=self._policy,
             rng=self._rng,
@@ -216,10 +218,11 @@ class OpenAIChat:
     async def _get(self, path: str) -> object:
         """Get JSON from the endpoint."""
         try:
-            return await self._client.get(path, cast_to=object)
+            return await self._client.get(path, cast_to=object, options={"headers": self._headers})
         except (openai.OpenAIError, ValueError) as error:
             site = Site(self.name, self._base_url, self._model or "", self._api_key, self._key_variable)
-            raise explain(error, site, now=self._now) from None
+            fault = explain(error, site, now=self._now)
+        raise fault
 
     async def _ask_props(self) -> int | None:
         """Ask an older llama.cpp server for its context."""

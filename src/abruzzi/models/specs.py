@@ -145,13 +145,26 @@ def _parse_url(spec: str) -> EndpointSpec:
 
 def _unknown(spec: str) -> ConfigError:
     _refuse_key(spec)
-    plain = {form.lower(): form for form in FORMS}
-    scheme = spec.lower().partition(":")[0]
-    near = difflib.get_close_matches(spec.lower(), plain, n=1, cutoff=0.5)
-    near = [plain[form] for form in near] or [f for f in FORMS if difflib.get_close_matches(scheme, [f.split(":")[0]])]
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    near = _find_nearest(spec)
+    hint = f"; did you mean {near!r}?" if near else "."
     shown = spec if len(spec) <= 80 else spec[:79] + "…"
     return ConfigError(f"unknown model spec {shown!r}{hint} The forms are: {', '.join(FORMS)}")
+
+
+def _find_nearest(spec: str) -> str | None:
+    """Guess what was meant."""
+    if spec.lower().endswith(".gguf"):
+        return f"embedded:{spec}"
+    if re.match(r"[\w.-]+:\d+(/|#|$)", spec):
+        return f"http://{spec}"
+    scheme = spec.lower().partition(":")[0]
+    schemes = {form.partition(":")[0]: form for form in reversed(FORMS)}
+    close = difflib.get_close_matches(scheme, schemes, n=1)
+    if not close:
+        return None
+    same = {form.lower(): form for form in FORMS if form.partition(":")[0] == close[0]}
+    nearest = difflib.get_close_matches(spec.lower(), same, n=1)
+    return same[nearest[0]] if nearest else schemes[close[0]]
 
 
 def _refuse_key(text: str) -> None:

@@ -32,6 +32,7 @@ class Link:
 
     site: Site
     client: AsyncOpenAI
+    headers: Mapping[str, str | openai.Omit]
     now: Callable[[], float]
     """Seconds since the epoch."""
     open_meter: Callable[[int], Awaitable[Meter]]
@@ -131,28 +132,37 @@ class _Reading:
     async def _stream(self) -> None:
         site, connect_s = self.link.site, self.order.timeouts.connect_s
         try:
-            stream = await self.link.client.post(
-                "/chat/completions",
-                body=self.order.body,
-                cast_to=object,
-                options={"timeout": openai.Timeout(None, connect=connect_s)},
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
-            self.has_stream = True
-            try:
-                await self._check_content(stream)
-                async for data in stream:
-                    self._take(read_chunk(data))
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await stream.close()
+            await self._read_events()
+            return
         except openai.APITimeoutError:
-            raise ConnectTimeoutError(
+            fault = ConnectTimeoutError(
                 f"no connection to {site.base_url} within {connect_s:g} s; is the address right?"
-            ) from None
+            )
         except (openai.OpenAIError, ValueError) as error:
-            raise explain(error, site, now=self.link.now) from None
+            fault = explain(error, site, now=self.link.now)
+        # Raised out here, it does not hold on to the SDK's exception, nor through it to the request and its key.
+        raise fault
+
+    async def _read_events(self) -> None:
+        stream = await self.link.client.post(
+            "/chat/completions",
+            body=self.order.body,
+            cast_to=object,
+            options={
+                "timeout": openai.Timeout(None, connect=self.order.timeouts.connect_s),
+                "headers": self.link.headers,
+            },
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        self.has_stream = True
+        try:
+            await self._check_content(stream)
+            async for data in stream:
+                self._take(read_chunk(data))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await stream.close()
 
     async def _check_content(self, stream: AsyncStream[object]) -> None:
         """Refuse what is plainly not a stream, while its body can still be read."""
