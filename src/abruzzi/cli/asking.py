@@ -88,6 +88,11 @@ def ask_once(
     except AbruzziError as error:
         stage.fail(type(error).__name__, str(error))
         raise
+    except ExceptionGroup as group:
+        # The view runs inside the pipeline's tasks; a reader that has gone away ends them all.
+        if group.subgroup(BrokenPipeError) is None:
+            raise
+        raise BrokenPipeError from group
     except KeyboardInterrupt:
         stage.fail("Interrupted", "interrupted; what was finished stands above")
         raise

@@ -70,8 +70,11 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error), FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain once more when it closes stdout.
+    except (BrokenPipeError, SystemExit) as error:
+        # Whoever read our output has seen enough. Typer turns that into an exit with code 1, and Python would
+        # complain once more when it closes stdout.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except typer.TyperException as error:

@@ -1,0 +1,51 @@
+"""Runs the command line in a process of its own, as a person would."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed on stdout, read as JSON."""
+        return json.loads(self.out)
+
+
+def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command: its own home, no keys of ours."""
+    kept = {key: value for key, value in os.environ.items() if "API_KEY" not in key and not key.startswith("ABRUZZI")}
+    return kept | {"ABRUZZI_HOME": str(home), "COLUMNS": "120"} | dict(extra or {})
+
+
+def run(
+    home: Path,
+    *arguments: str,
+    stdin: str | bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Done:
+    """Run ``abruzzi`` to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "abruzzi", *arguments],
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        env=environment(home, env),
+        cwd=cwd,
+        timeout=120,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
