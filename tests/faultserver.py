@@ -276,6 +276,8 @@ class FaultServer:
         self.records: list[Record] = []
         """Completions asked for, in order, without the probes."""
         self.probes: list[Record] = []
+        self.probe_actions: list[Action] = []
+        """What the first probes are answered with; the rest get a reply that no schema asked for."""
         self.num_connections = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faultserver", daemon=True)
@@ -349,7 +351,7 @@ class FaultServer:
 
     def _choose(self, seen: Seen) -> Action:
         if seen.is_probe:
-            return say("Turtles, mostly.")
+            return self.probe_actions.pop(0) if self.probe_actions else say("Turtles, mostly.")
         if callable(self.script):
             return self.script(seen)
         if seen.order < len(self.script):
@@ -360,7 +362,7 @@ class FaultServer:
         traits, body = self.traits, seen.body
         if (wrong_key := self.check_key(seen.headers)) is not None:
             return wrong_key
-        names = {*body, *body.get("stream_options", {}), seen.dialect}
+        names = ({*body, *body.get("stream_options", {})} - {"response_format"}) | {seen.dialect}
         for name in sorted(traits.refuses):
             if name in names:
                 return refuse(400, f"Unknown parameter: '{name}'.", param=name)

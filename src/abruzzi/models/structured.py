@@ -6,7 +6,6 @@ servers that turn it down, both go on to the next dialect.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ PROBED = (Dialect.RESPONSE_FORMAT, Dialect.STRUCTURED_OUTPUTS, Dialect.JSON_SCHE
 """The dialects in the order in which they are tried; where none holds, the prompt alone must do."""
 _SHOWN_CHARS = 200
 _MAX_STARTS = 64
-"""Brackets in a reply that are tried as the beginning of its JSON."""
+"""Braces in a reply that are tried as the beginning of its JSON."""
 
 
 def _refuse_constant(name: str) -> Any:
@@ -71,24 +70,23 @@ def ask_again(messages: tuple[Message, ...], schema: Schema, text: str, error: s
 
 
 def read_json(text: str, schema: Schema) -> str:
-    """Find the JSON value in a reply and check it.
+    """Find the JSON object in a reply and check it.
 
     Args:
-        text: the reply; prose or a code fence around the value is forgiven.
+        text: the reply; prose or a code fence around the object is forgiven.
         schema: what it must fit.
 
     Returns:
-        The value's own text.
+        The object's own text.
 
     Raises:
         StructureError: there is no JSON, or none that fits; says where and why.
     """
     complaint, start = "", 0
     for _ in range(_MAX_STARTS):
-        found = re.search(r"[{\[]", text[start:])
-        if found is None:
+        start = text.find("{", start)
+        if start < 0:
             break
-        start += found.start()
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
