@@ -22,7 +22,7 @@ MIXED: list[dict[str, Any] | str] = [
     row("a", "It is \\boxed{42}."),
     row("b", "\\boxed{41}"),
     "{broken",
-    row("c", "no idea"),
+    row("c", ""),
     row("d", "x", source="mats"),
     row("e", "<answer>yes</answer>", "yes", "logic__graph_logical_dataset"),
 ]
@@ -94,7 +94,7 @@ def test_self_check_fails_where_a_row_does_not_pass_itself(tmp_path: Path, capsy
 
 def test_joins_responses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = write(tmp_path / "rows.jsonl", [{"id": "a", "data_source": MATHS, "ground_truth": "42"}])
-    responses = write(tmp_path / "r.jsonl", [{"id": "a", "response": "\\boxed{42}"}, {"id": "a", "response": "?"}])
+    responses = write(tmp_path / "r.jsonl", [{"id": "a", "response": "\\boxed{42}"}, {"id": "a", "response": ""}])
     code, lines, _ = run(capsys, rows, "--responses", responses)
     assert code == 0
     assert [(line["id"], line["outcome"]) for line in lines] == [("a", "correct"), ("a", "unparsed")]
@@ -160,9 +160,8 @@ def test_a_reader_that_has_seen_enough_is_fine(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_what_is_finished_and_the_summary(tmp_path: Path) -> None:
-    hang = row("b", "\\boxed{9**9**9}", "1", "table__hitab")
-    path = write(tmp_path / "rows.jsonl", [row("a", "Answer: 42", source="aime"), hang])
-    process = start(path, "--mode", "published", "--workers", "1")
+    hang = row("b", "```python\nwhile True: pass\n```", '{"inputs": ["1"], "outputs": ["2"]}', "codegen__taco")
+    process = start(write(tmp_path / "rows.jsonl", [row("a", "\\boxed{42}"), hang]), "--workers", "1")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["outcome"] == "correct"
     process.send_signal(signal.SIGINT)

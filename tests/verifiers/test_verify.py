@@ -13,6 +13,7 @@ from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Outcome, Verdict
 from abruzzi.verifiers import (
     Malformed,
+    Mode,
     Row,
     check_many,
     verify,
@@ -22,6 +23,8 @@ from abruzzi.verifiers import (
 )
 
 MATHS = "math__merged_deduped_dapo_or1_dataset"
+ENDLESS = "```python\nwhile True: pass\n```"
+TESTS = '{"inputs": ["1"], "outputs": ["2"]}'
 NO_SETTINGS: list[dict[str, object]] = [{}]
 
 
@@ -65,8 +68,9 @@ def test_published_mode_gives_the_public_number() -> None:
     assert missing.reason == ("NotImplementedError: Reward function is not implemented for data_source='mats'")
 
 
-def test_a_published_grader_that_would_hang_is_stopped() -> None:
-    verdict = verify("\\boxed{9**9**9}", "1", data_source="table__hitab", mode="published", timeout_s=1)
+@pytest.mark.parametrize("mode", ["fixed", "published"])
+def test_what_takes_too_long_is_stopped_from_outside(mode: Mode) -> None:
+    verdict = verify(ENDLESS, TESTS, data_source="codegen__taco", mode=mode, timeout_s=1)
     assert outcome_and_score(verdict) == (Outcome.TIMEOUT, 0.0)
     assert verdict.reason == "not done within 1 s"
     assert 1 <= verdict.seconds < 5
@@ -158,7 +162,7 @@ def test_verifies_from_an_event_loop() -> None:
             for number in range(20):
                 group.start_soon(ask, number)
         with anyio.move_on_after(0.3) as scope:
-            await verify_async("\\boxed{9**9**9}", "1", data_source="table__hitab", mode="published")
+            await verify_async(ENDLESS, TESTS, data_source="codegen__taco")
         assert scope.cancelled_caught
         return outcomes
 

@@ -63,7 +63,7 @@ TABLES = _domain("tables", 30)
 SCIENCE = _domain("science", 30)
 INSTRUCTIONS = _domain("instructions", 30)
 PROCEDURAL = _domain("procedural", 60)
-PRELOADED = (MATHS, SIMULATION, LOGIC, TABLES, SCIENCE, INSTRUCTIONS)
+PRELOADED = (MATHS, CODE, CRUXEVAL, SIMULATION, LOGIC, TABLES, SCIENCE, INSTRUCTIONS)
 """Imported before workers are forked; procedural tasks import a library of 200 MB."""
 
 

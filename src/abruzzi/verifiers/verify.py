@@ -12,7 +12,8 @@ what it raises is an ``error``; the public reward manager makes that 0, as it do
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -20,10 +21,13 @@ from typing import Any
 from abruzzi.errors import DataError
 from abruzzi.nouns import Outcome, Verdict
 from abruzzi.verifiers import symbolic
+from abruzzi.verifiers.graded import grade_row, grade_undecided, may_need_grader, needs_grader
 from abruzzi.verifiers.pool import Died, Ending, Pool, Raised, Returned, TimedOut
 from abruzzi.verifiers.reader import Malformed
 from abruzzi.verifiers.router import PRELOADED, Mode, route
 from abruzzi.verifiers.row import Row
+from abruzzi.verifiers.sandbox import rooms
+from abruzzi.verifiers.science.grading import Grade
 
 _Job = tuple[Row | Malformed, Mode]
 _DEFAULT_LIMIT_S = 30.0
@@ -38,6 +42,8 @@ def verify(
     extra: Mapping[str, Any] | None = None,
     mode: Mode = "fixed",
     timeout_s: float | None = None,
+    grade: Grade | None = None,
+    unsafe: bool = False,
 ) -> Verdict:
     """Verify one response; may be called from any thread, and not from a worker of its own pool.
 
@@ -48,13 +54,19 @@ def verify(
         extra: the row's ``extra_info``.
         mode: ``fixed`` is right, ``published`` agrees with the public reward functions.
         timeout_s: wall limit; None takes the domain's own.
+        grade: asks a model whether a free-text answer means the same; called in this process, outside the limit.
+        unsafe: run untrusted code even where no sandbox can be had.
 
     Raises:
         DataError: fixed mode does not know the data source.
         ConfigError: the limit is not positive.
     """
     job = _make_job(response, ground_truth, data_source, extra, mode)
-    return _to_verdict(_shared_pool(1, os.getpid()).submit(_judge, job, _limit(timeout_s, job)).result())
+    verdict = _to_verdict(_shared_pool(1, unsafe, os.getpid()).submit(_judge, job, _limit(timeout_s, job)).result())
+    row = job[0]
+    if grade is not None and isinstance(row, Row) and needs_grader(row, mode, verdict):
+        return grade_row(row, mode, grade)
+    return verdict
 
 
 async def verify_async(
@@ -65,13 +77,14 @@ async def verify_async(
     extra: Mapping[str, Any] | None = None,
     mode: Mode = "fixed",
     timeout_s: float | None = None,
+    unsafe: bool = False,
 ) -> Verdict:
     """Verify one response from an event loop, beside as many others as there are cores; cancelling it kills it.
 
-    Arguments and exceptions are those of ``verify``.
+    Arguments and exceptions are those of ``verify``, less the grader.
     """
     job = _make_job(response, ground_truth, data_source, extra, mode)
-    return _to_verdict(await _shared_pool(count_cores(), os.getpid()).run(_judge, job, _limit(timeout_s, job)))
+    return _to_verdict(await _shared_pool(count_cores(), unsafe, os.getpid()).run(_judge, job, _limit(timeout_s, job)))
 
 
 def verify_many(
@@ -81,8 +94,12 @@ def verify_many(
     workers: int | None = None,
     timeout_s: float | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Verdict]:
+    grade: Grade | None = None,
+    unsafe: bool = False,
+) -> Generator[Verdict, None, None]:
     """Verify rows, lazily and in order; verdicts do not depend on the number of workers.
+
+    Closing the generator ends the verifications that are under way.
 
     Args:
         rows: may be endless, read in a thread of their own; a malformed one gives an ``error`` verdict, and so does
@@ -91,11 +108,30 @@ def verify_many(
         workers: processes at a time; None takes one per core.
         timeout_s: wall limit per row; None takes each domain's own.
         progress: told how many rows are finished, as they finish, from another thread.
+        grade: as for ``verify``; called from a few threads side by side.
+        unsafe: as for ``verify``.
 
     Raises:
         ConfigError: no workers, or a limit that is not positive.
     """
-    return _run(_judge, ((row, mode) for row in rows), workers, timeout_s, progress)
+    if grade is None:
+        return _run(
+            _judge,
+            ((row, mode) for row in rows),
+            workers=workers,
+            timeout_s=timeout_s,
+            progress=progress,
+            unsafe=unsafe,
+        )
+    kept: deque[Row | None] = deque()
+
+    def keep() -> Iterator[_Job]:
+        for row in rows:
+            kept.append(row if may_need_grader(row) else None)
+            yield row, mode
+
+    verdicts = _run(_judge, keep(), workers=workers, timeout_s=timeout_s, progress=progress, unsafe=unsafe)
+    return grade_undecided(((kept.popleft(), verdict) for verdict in verdicts), mode, grade)
 
 
 def verify_both(
@@ -104,6 +140,7 @@ def verify_both(
     workers: int | None = None,
     timeout_s: float | None = None,
     progress: Callable[[int], None] | None = None,
+    unsafe: bool = False,
 ) -> Iterator[tuple[Verdict, Verdict]]:
     """Verify rows in fixed and in published mode; gives both verdicts of each row, in order.
 
@@ -115,7 +152,14 @@ def verify_both(
         if progress is not None:
             progress(num_finished // 2)
 
-    verdicts = _run(_judge, ((row, mode) for row in rows for mode in modes), workers, timeout_s, tell)
+    verdicts = _run(
+        _judge,
+        ((row, mode) for row in rows for mode in modes),
+        workers=workers,
+        timeout_s=timeout_s,
+        progress=tell,
+        unsafe=unsafe,
+    )
     return zip(verdicts, verdicts, strict=True)
 
 
@@ -126,12 +170,20 @@ def check_many(
     workers: int | None = None,
     timeout_s: float | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Verdict]:
+    unsafe: bool = False,
+) -> Generator[Verdict, None, None]:
     """Put each row's own ground truth into a reply and verify that: whatever is not ``correct`` is a fault.
 
     The rows' responses are not looked at; arguments and exceptions are those of ``verify_many``.
     """
-    return _run(_judge_gold, ((row, mode) for row in rows), workers, timeout_s, progress)
+    return _run(
+        _judge_gold,
+        ((row, mode) for row in rows),
+        workers=workers,
+        timeout_s=timeout_s,
+        progress=progress,
+        unsafe=unsafe,
+    )
 
 
 def count_cores() -> int:
@@ -139,8 +191,9 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def warm_up() -> None:
+def warm_up(*, unsafe: bool = False) -> None:
     """Import what most domains need, and let sympy build its parser, before workers are forked."""
+    rooms.configure(unsafe=unsafe)
     symbolic.prepare()
     for domain in PRELOADED:
         domain.load_verify()
@@ -149,19 +202,21 @@ def warm_up() -> None:
 def _run(
     judge: Callable[[_Job], Verdict],
     jobs: Iterable[_Job],
+    *,
     workers: int | None,
     timeout_s: float | None,
     progress: Callable[[int], None] | None,
-) -> Iterator[Verdict]:
-    pool = _shared_pool(count_cores() if workers is None else workers, os.getpid())
+    unsafe: bool,
+) -> Generator[Verdict, None, None]:
+    pool = _shared_pool(count_cores() if workers is None else workers, unsafe, os.getpid())
     for ending in pool.run_many(judge, jobs, partial(_limit, timeout_s), progress=progress):
         yield _to_verdict(ending)
 
 
 @cache
-def _shared_pool(workers: int, owner: int) -> Pool:
-    """Keep one pool per size, and per process: a fork of this one cannot use what its parent started."""
-    return Pool(workers, prepare=warm_up)
+def _shared_pool(workers: int, unsafe: bool, owner: int) -> Pool:
+    """Keep one pool per kind, and per process: a fork of this one cannot use what its parent started."""
+    return Pool(workers, prepare=partial(warm_up, unsafe=unsafe))
 
 
 def _make_job(
