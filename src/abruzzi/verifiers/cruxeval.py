@@ -1,0 +1,201 @@
+"""Verifies CRUXEval rows: what a function returns for an input, or an input for which it returns a given value.
+
+Ground truth: JSON (or a Python literal) whose ``functional`` is the source of ``f``. The input or output given in the
+question stands in ``extra``: ``input``, ``output`` or ``reference`` (the output), or the line ``assert f(…) == …`` of
+``original_prompt``. Sources whose name holds ``cruxeval-i`` ask for the input, others for the output.
+
+The answer is the last assertion of the last Python block, which must be ``assert f(…) == …``; for outputs a literal by
+itself will do where the reply marks it as its answer (a box, ``<answer>``, JSON). Of an assertion only the part asked
+for counts, and the part given in the question must be as given. An output must be a literal; an input may be an
+expression that makes one. The function is the row's own, and runs apart from the model's expression, in the sandbox.
+
+A row that does not hold the given part can only have the truth of the assertion checked; the verdict then says so.
+
+Method: arXiv 2401.03065, where an answer counts if ``assert f(input) == output`` holds.
+"""
+
+import ast
+import json
+import re
+from typing import Any, cast
+
+from abruzzi.errors import DataError, SandboxError
+from abruzzi.nouns import Verdict
+from abruzzi.verifiers.extract import How, extract_answer, split_thinking
+from abruzzi.verifiers.fences import tagged_blocks
+from abruzzi.verifiers.row import Row
+from abruzzi.verifiers.sandbox import Limits, lend, run_tests
+from abruzzi.verifiers.verdicts import broken, correct, shown, unparsed, wrong
+
+LIMITS = Limits(cpu_s=5, wall_s=12.0)
+"""Below the limit at which the pool would kill a verification."""
+MAX_ANSWER_CHARS = 20_000
+"""A longer answer is not read: Python's own parser is not made for hostile text without end."""
+
+_QUESTION = re.compile(r"^assert f\((?P<input>.*)\) == (?P<output>.*)$", re.MULTILINE)
+_OPEN = "??"
+_UNREADABLE = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
+
+
+def verify_cruxeval(row: Row) -> Verdict:
+    """Verify the predicted output, or the input found."""
+    try:
+        function = _function(row)
+    except DataError as error:
+        return broken(str(error))
+    reply = split_thinking(row.response)
+    if not reply.is_closed:
+        return unparsed("the reply breaks off inside its thoughts")
+    asks_input = "cruxeval-i" in row.data_source
+    given_input, given_output = _given(row)
+    assertion = _assertion(reply.text)
+    if assertion is None:
+        answer = None if asks_input else _bare_output(row.response)
+        if answer is None or not given_input:
+            return unparsed("the reply holds no assertion of the form f(…) == …")
+        return _judge_output(function, given_input, answer)
+    call, value = assertion
+    if asks_input:
+        if given_output and not _is_same_literal(value, given_output):
+            return wrong(_shown_assertion(call, value), f"it asserts another output than {shown(given_output)}")
+        return _judge_input(function, call, value, is_given=bool(given_output))
+    if given_input and ast.dump(call) != ast.dump(_call(given_input)):
+        return wrong(_shown_assertion(call, value), f"it asserts about another input than {shown(given_input)}")
+    return _judge_output(function, ast.unparse(call)[2:-1], ast.unparse(value), is_given=bool(given_input))
+
+
+def gold_reply_cruxeval(row: Row) -> str:
+    """Write the assertion that the row's question asks for.
+
+    Raises:
+        DataError: the row does not hold both its input and its output.
+    """
+    given_input, given_output = _given(row)
+    if not given_input or not given_output:
+        raise DataError(f"row {row.id!r} does not hold both an input and an output")
+    return f"```python\nassert f({given_input}) == {given_output}\n```"
+
+
+def _function(row: Row) -> str:
+    truth = row.ground_truth
+    try:
+        if isinstance(truth, str):
+            truth = json.loads(truth) if _is_json(truth) else ast.literal_eval(truth)
+        source = cast("dict[str, Any]", truth)["functional"]
+        ast.parse(source)
+    except (*_UNREADABLE, LookupError) as error:
+        raise DataError(f"the ground truth holds no function: {shown(row.ground_truth)}") from error
+    return source
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _given(row: Row) -> tuple[str, str]:
+    """Find the input and the output that the row states; empty where it does not."""
+    questions = list(_QUESTION.finditer(str(row.extra.get("original_prompt", ""))))
+    stated = questions[-1].groupdict() if questions else {}
+    given_input = str(row.extra.get("input", stated.get("input", "")))
+    given_output = str(row.extra.get("output", row.extra.get("reference", stated.get("output", ""))))
+    return "" if given_input == _OPEN else given_input, "" if given_output == _OPEN else given_output
+
+
+def _call(arguments: str) -> ast.Call:
+    try:
+        call = ast.parse(f"f({arguments})", mode="eval").body
+    except _UNREADABLE:
+        call = None
+    return call if isinstance(call, ast.Call) else ast.Call(ast.Name("f"), [], [])
+
+
+def _assertion(text: str) -> tuple[ast.Call, ast.expr] | None:
+    """Find the last assertion of the last Python block: its call of ``f``, and what it is compared with."""
+    blocks = tagged_blocks(text)
+    try:
+        body = ast.parse(blocks[-1][:MAX_ANSWER_CHARS]).body if blocks else []
+    except _UNREADABLE:
+        return None
+    asserted = [node.test for node in body if isinstance(node, ast.Assert)]
+    match asserted[-1:]:
+        case [ast.Compare(left=ast.Call(func=ast.Name(id="f")) as call, ops=[ast.Eq()], comparators=[value])]:
+            return call, value
+        case _:
+            return None
+
+
+def _bare_output(response: str) -> str | None:
+    found = extract_answer(response)
+    is_marked = found is not None and found.how in (How.ANSWER_TAG, How.BOXED, How.JSON)
+    return found.text if found is not None and is_marked and len(found.text) <= MAX_ANSWER_CHARS else None
+
+
+def _shown_assertion(call: ast.Call, value: ast.expr) -> str:
+    return f"{ast.unparse(call)} == {ast.unparse(value)}"
+
+
+def _literal(text: str) -> Any:
+    """Read a Python literal.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        return ast.literal_eval(text)
+    except _UNREADABLE as error:
+        raise DataError(f"{shown(text)} is no literal") from error
+
+
+def _is_same_literal(value: ast.expr, given: str) -> bool:
+    try:
+        return bool(_literal(ast.unparse(value)) == _literal(given))
+    except DataError:
+        return ast.unparse(value) == given
+
+
+def _judge_output(function: str, arguments: str, answer: str, *, is_given: bool = True) -> Verdict:
+    """Hold a literal against what the function returns."""
+    extracted = f"f({arguments}) == {answer}"
+    try:
+        _literal(answer)
+        if not is_given:
+            _literal(f"({arguments},)")
+    except DataError as error:
+        return wrong(extracted, str(error))
+    source = f"def answer():\n    return {answer.strip()}"
+    return _run(function, source, f"assert f({arguments}) == answer()", extracted, is_given=is_given)
+
+
+def _judge_input(function: str, call: ast.Call, value: ast.expr, *, is_given: bool) -> Verdict:
+    """Call the function with what the model's expressions come to, as plain data."""
+    extracted = _shown_assertion(call, value)
+    try:
+        _literal(ast.unparse(value))
+    except DataError as error:
+        return wrong(extracted, str(error))
+    arguments = ast.unparse(call)[2:-1]
+    source = f"def take(*args, **kwargs):\n    return repr((args, kwargs))\ndef answer():\n    return take({arguments})"
+    tests = (
+        f"import ast\nargs, kwargs = ast.literal_eval(answer())\nassert f(*args, **kwargs) == ({ast.unparse(value)})"
+    )
+    return _run(function, source, tests, extracted, is_given=is_given)
+
+
+def _run(function: str, source: str, tests: str, extracted: str, *, is_given: bool) -> Verdict:
+    try:
+        with lend("solutions") as solutions, lend("tests") as testers:
+            trial = run_tests(
+                solutions, testers, source=source, tests=tests, prefix=function, entry_names=["answer"], limits=LIMITS
+            )
+    except SandboxError as error:
+        return broken(str(error), extracted)
+    if trial.passed:
+        note = "" if is_given else "; the row does not state the given part, so only this was checked"
+        return correct(extracted, f"the assertion holds{note}")
+    return (
+        broken(f"the row's function: {trial.reason}", extracted) if trial.is_fault else wrong(extracted, trial.reason)
+    )
