@@ -5,12 +5,15 @@ sound; ``correct`` is among them only where the response really is.
 """
 
 import json
+import pickle
 import random
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from abruzzi.nouns import Outcome
-from abruzzi.verifiers import Row
+from abruzzi.verifiers import Row, verify_both
 
 MATHS = "math__merged_deduped_dapo_or1_dataset"
 TABLES, CODEIO, GRID, ZEBRA = "table__hitab", "simulation__codeio", "logic__arcagi1", "logic__zebra_puzzle_dataset"
@@ -267,3 +270,8 @@ def _rows() -> Iterator[Hostile]:
     for number, source in enumerate((MATHS, TABLES, CODEIO, GRID, ZEBRA, ORDERING, CHOICE, FREE)):
         text = "".join(chr(noise.randrange(1, 0x3000)) for _ in range(20_000))
         yield _make(f"row: noise {number}", source, "1", f"<answer>{text}")
+
+
+if __name__ == "__main__":
+    both = list(verify_both((hostile.row for hostile in all_hostile()), workers=2, timeout_s=float(sys.argv[2])))
+    Path(sys.argv[1]).write_bytes(pickle.dumps(both))

@@ -130,12 +130,12 @@ def route(data_source: str, mode: Mode = "fixed") -> Domain:
             return candidate.domain
     if mode == "published":
         missing = "not rebuilt here" if data_source.startswith(_NOT_REBUILT) else "not implemented"
-        raise NotImplementedError(f"Reward function is {missing} for data_source={data_source!r}")
+        raise NotImplementedError(f"Reward function is {missing} for data_source={data_source[:200]!r}")
     known = [candidate.source for candidate in _ROUTES if mode in candidate.modes]
     likeness = {name: SequenceMatcher(None, name, data_source[: len(name)]).ratio() for name in known}
     nearest = max(known, key=likeness.__getitem__)
     hint = f"did you mean {nearest!r}? " if likeness[nearest] > 0.7 else ""
-    raise DataError(f"unknown data source {data_source!r}; {hint}it must begin with one of: {', '.join(known)}")
+    raise DataError(f"unknown data source {data_source[:200]!r}; {hint}it must begin with one of: {', '.join(known)}")
 
 
 def _load(place: str) -> Callable[..., Any]:

@@ -43,6 +43,8 @@ _OUT_OF_MEMORY = 112
 """Exit code of a worker that met MemoryError: what else it holds is not to be trusted any more."""
 _START_LIMIT_S = 120.0
 """For the imports: a second as a rule, a minute on a loaded machine without compiled bytecode."""
+_MAX_ERROR_CHARS = 2000
+"""An exception may quote the whole of what it was raised for."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -303,7 +305,7 @@ def _work(sock: socket.socket) -> None:
 
 def _describe(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {str(error)[:_MAX_ERROR_CHARS]}"
     except Exception:  # noqa: BLE001  # an exception that cannot be printed is still an exception
         return type(error).__name__
 
