@@ -62,7 +62,7 @@ class Quantity:
 def verify_tables(row: Row) -> Verdict:
     """Verify the one answer or the several answers of the reply."""
     truths = _read_truths(row.ground_truth)
-    if not all(truths):
+    if not truths or not all(truths):
         return broken(f"the ground truth holds an empty answer: {shown(row.ground_truth)}")
     answer = _find_answer(row.response)
     if answer is None:

@@ -23,7 +23,7 @@ def count_words(text: str) -> int:
 def count_sentences(text: str, *, counts_enumerators: bool = False) -> int:
     """Count sentences: stretches that end in ``.``, ``!`` or ``?``, and a last one that does not.
 
-    A title such as "Dr." ends none; another abbreviation, an initial or dots end one only before a capital. A number
+    A title such as "Dr." or an initial ends none; another abbreviation or dots end one only before a capital. A number
     that begins a list item ends none either, unless ``counts_enumerators``.
     """
     if not counts_enumerators:
@@ -44,7 +44,9 @@ def _ends_sentence(before: str, stop: str, after: str) -> bool:
     last = before.rpartition(" ")[2].lower().lstrip("(\"'[*_\n")
     if last in _TITLES:
         return False
-    if stop.startswith("..") or last in _ABBREVIATIONS or (len(last) == 1 and last.isalpha()):
+    if len(last) == 1 and last.isalpha() and last != "i":
+        return not after.strip()
+    if stop.startswith("..") or last in _ABBREVIATIONS:
         return not after.strip() or after.lstrip(" \t\"'“‘([*_")[:1].isupper()
     return True
 

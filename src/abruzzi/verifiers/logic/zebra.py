@@ -37,7 +37,7 @@ def verify_zebra(row: Row) -> Verdict:
     try:
         answer = tagged_answer(row.response)
         table = _read_table(_last_object(answer))
-    except (NoAnswerError, LiteralError) as problem:
+    except NoAnswerError as problem:
         return unparsed(str(problem))
     if table is None:
         return unparsed("the answer is no object with a list of rows", shown(answer))
@@ -63,9 +63,9 @@ def gold_reply_zebra(row: Row) -> str:
 def _last_object(answer: str) -> Any:
     objects = [value for value, _ in find_literals(answer, "{")]
     if not objects:
-        raise LiteralError("the answer holds no table in JSON or Python notation")
+        raise NoAnswerError("the answer holds no table in JSON or Python notation")
     if any(value != objects[-1] for value in objects):
-        raise LiteralError("the answer holds more than one table")
+        raise NoAnswerError("the answer holds more than one table")
     return objects[-1]
 
 

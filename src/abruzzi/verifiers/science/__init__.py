@@ -2,8 +2,9 @@
 
 Rows of ``stem__gpqa``, ``stem__supergpqa`` and any other whose truth is a single letter are multiple choice. The others
 (``stem_web``, released under the name ``stem__web``) are short free text: equal as text or as mathematics is right
-without asking anyone. What is left a grader decides, a plain callable that the caller passes in, because verifiers know
-no model; without one the verdict is ``error``, which says nothing about the response.
+without asking anyone. What is left is for a grader, a plain callable that the caller passes in, because verifiers know
+no model; it is asked about answers stated in a box, a tag or a phrase only. Without one the verdict is ``error``, which
+says nothing about the response.
 """
 
 import re
@@ -31,12 +32,15 @@ def verify_science(row: Row, grade: Grade | None = None) -> Verdict:
     found = extract_answer(row.response)
     if found is None or not found.is_whole:
         return unparsed("the reply states no answer" if found is None else "the reply breaks off before its answer")
-    if found.how is How.LAST_LINE and tidy(found.text) != tidy(split_thinking(row.response).text):
-        return unparsed("the reply states no answer in a box, a tag or a phrase")
     if len(found.text) > MAX_ANSWER_CHARS:
         return unparsed(f"the answer has {len(found.text)} characters, more than {MAX_ANSWER_CHARS}")
+    is_bare = found.how is How.LAST_LINE
+    if is_bare and tidy(found.text) != tidy(split_thinking(row.response).text):
+        return unparsed("the reply states no answer in a box, a tag or a phrase")
     if _normal(found.text) == _normal(reference) or equal_maths(reference, found.text):
         return correct(shown(found.text), "equals the reference")
+    if is_bare:
+        return unparsed("not equal to the reference, and not stated in a way that a grader would be asked about")
     return _ask(row, found.text, reference, grade)
 
 
