@@ -6,8 +6,10 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "abruzzi"
@@ -29,6 +31,12 @@ def test_imports_only_go_down() -> None:
         [sys.executable, "-c", script], check=False, cwd=SOURCE.parent.parent, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_no_import_runs_in_a_circle_deferred_ones_included() -> None:
+    graph = grimp.build_graph("abruzzi", cache_dir=None)
+    order = TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules})
+    assert len(list(order.static_order())) == len(graph.modules)
 
 
 @pytest.mark.parametrize("module", ["abruzzi", "abruzzi.cli.main", "abruzzi.verifiers", "abruzzi.engine"])

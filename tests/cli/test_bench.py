@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from abruzzi.cli.bench import median_ratio
+from abruzzi.cli.ratios import median_ratio
 from tests.cli.running import run
 
 MOST_CALLS = {

@@ -5,7 +5,6 @@ one run, and gives medians.
 """
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -43,11 +42,6 @@ def pipeline_command(
     rows = anyio.run(measure, repeats)
     _print("preset default against preset paper, same endpoint, same delays", rows, as_json=as_json)
     return 0
-
-
-def median_ratio(values: Sequence[float], baseline: Sequence[float]) -> float:
-    """Median of the ratios of two series that were measured pair by pair."""
-    return statistics.median(value / base for value, base in zip(values, baseline, strict=True))
 
 
 def _print(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

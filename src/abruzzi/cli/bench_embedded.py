@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from abruzzi.cli.bench import median_ratio
+from abruzzi.cli.ratios import median_ratio
 from abruzzi.cli.wiring import EMBEDDED_TOKENS, fetch_weights, open_engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.ledger import Ledger

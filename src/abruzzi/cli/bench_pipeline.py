@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from abruzzi.cli.bench import median_ratio
+from abruzzi.cli.ratios import median_ratio
 from abruzzi.errors import ModelError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatRequest

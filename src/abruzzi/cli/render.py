@@ -4,6 +4,7 @@ Pure: a story in, something for rich to print out. Model output is shown as text
 characters taken out, so that a reply cannot repaint the terminal.
 """
 
+import textwrap
 import unicodedata
 
 from rich.columns import Columns
@@ -16,7 +17,9 @@ from abruzzi.cli.story import Story
 from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, PlanOutcome
 
 TAIL_LINES = 8
-"""Lines of a growing candidate that stay in sight."""
+"""Lines of a candidate that stay in sight."""
+MIN_PANEL_WIDTH = 36
+"""Candidates stand side by side where each has this many columns."""
 
 _DECISIONS = {
     DecidedBy.AGREEMENT: "a majority agreed",
@@ -47,12 +50,13 @@ def render_story(story: Story, *, width: int, is_full: bool = False) -> Group:
         parts.append(_render_plan(story))
     indices = sorted(story.growing.keys() | story.candidates.keys())
     if indices:
-        panels = [_render_candidate(story, index, is_full=is_full) for index in indices]
+        per_row = 1 if is_full else max(1, min(len(indices), width // MIN_PANEL_WIDTH))
+        panel_width = width if per_row == 1 else width // per_row - 1
+        panels = [_render_candidate(story, index, panel_width, is_full=is_full) for index in indices]
         if is_full:
             parts.extend(panels)
         else:
-            per_row = max(1, min(len(panels), width // 36))
-            parts.append(Columns(panels, width=width // per_row - 1, padding=(0, 0)))
+            parts.append(Columns(panels, width=panel_width, padding=(0, 0)))
     if story.clusters():
         parts.append(_render_clusters(story))
     parts.extend(_render_judgement(judgement) for judgement in story.judgements)
@@ -78,7 +82,7 @@ def _render_plan(story: Story) -> RenderableType:
     return Panel(Text(clean(plan.text)), title=title, title_align="left", border_style="cyan")
 
 
-def _render_candidate(story: Story, index: int, *, is_full: bool) -> Panel:
+def _render_candidate(story: Story, index: int, width: int, *, is_full: bool) -> Panel:
     candidate = story.candidates.get(index)
     growing = story.growing.get(index)
     if candidate is None:
@@ -91,8 +95,10 @@ def _render_candidate(story: Story, index: int, *, is_full: bool) -> Panel:
         subtitle = _describe_end(candidate)
         is_chosen = story.answer is not None and story.answer.chosen == index
         style = "bold green" if is_chosen else _STYLES[candidate.finish_reason]
-    lines = clean(text).strip().splitlines()
-    shown = "\n".join(lines if is_full else lines[-TAIL_LINES:])
+    shown = clean(text).strip()
+    if not is_full:
+        wrapped = (textwrap.wrap(line, max(8, width - 4)) or [""] for line in shown.splitlines()[-TAIL_LINES:])
+        shown = "\n".join([part for parts in wrapped for part in parts][-TAIL_LINES:])
     return Panel(
         Text(shown, overflow="fold"),
         title=f"candidate {index + 1}",
