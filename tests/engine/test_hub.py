@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from abruzzi.engine.hub import HubFile, fetch_hub, parse_hub_file
-from abruzzi.errors import ConfigError, WeightsError
+from abruzzi.engine.hub import HubFile, fetch_hub
+from abruzzi.errors import WeightsError
 from tests.engine.tiny import gguf_bytes
 
 CONTENT = gguf_bytes(num_weights=40_000)
@@ -20,8 +20,8 @@ CONTENT = gguf_bytes(num_weights=40_000)
 FETCH = """
 import sys
 from pathlib import Path
-from abruzzi.engine.hub import fetch_hub, parse_hub_file
-print(fetch_hub(parse_hub_file("hf:org/tiny/q4/tiny.gguf"), Path(sys.argv[1]), lambda *_: None, endpoint=sys.argv[2]))
+from abruzzi.engine.hub import HubFile, fetch_hub
+print(fetch_hub(HubFile("org/tiny", "q4/tiny.gguf"), Path(sys.argv[1]), lambda *_: None, endpoint=sys.argv[2]))
 """
 
 
@@ -87,7 +87,7 @@ def ignore(done_bytes: int, total_bytes: int) -> None:
 
 def test_a_file_is_fetched_once_and_then_found_offline(hub: Hub, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    file = parse_hub_file("hf:org/tiny/q4/tiny.gguf")
+    file = HubFile("org/tiny", "q4/tiny.gguf")
     path = fetch_hub(file, tmp_path, lambda done, total: steps.append((done, total)), endpoint=hub.url)
     assert path.read_bytes() == CONTENT
     assert steps[-1] == (len(CONTENT), len(CONTENT))
@@ -97,17 +97,17 @@ def test_a_file_is_fetched_once_and_then_found_offline(hub: Hub, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("file", "message"),
     [
-        ("hf:org/tiny/other.gguf", "org/tiny has no file 'other.gguf'"),
-        ("hf:org/none/tiny.gguf", "the hub has no org/none for you"),
-        ("hf:org/gated/tiny.gguf", "org/gated is gated: ask for access on the hub, then set HF_TOKEN"),
-        ("hf:org/bad name/tiny.gguf", "could not be fetched"),
+        (HubFile("org/tiny", "other.gguf"), "org/tiny has no file 'other.gguf'"),
+        (HubFile("org/none", "tiny.gguf"), "the hub has no org/none for you"),
+        (HubFile("org/gated", "tiny.gguf"), "org/gated is gated: ask for access on the hub, then set HF_TOKEN"),
+        (HubFile("org/bad name", "tiny.gguf"), "could not be fetched"),
     ],
 )
-def test_what_the_hub_has_not_is_one_clear_line(hub: Hub, tmp_path: Path, spec: str, message: str) -> None:
+def test_what_the_hub_has_not_is_one_clear_line(hub: Hub, tmp_path: Path, file: HubFile, message: str) -> None:
     with pytest.raises(WeightsError, match=message) as caught:
-        fetch_hub(parse_hub_file(spec), tmp_path, ignore, endpoint=hub.url)
+        fetch_hub(file, tmp_path, ignore, endpoint=hub.url)
     assert "\n" not in str(caught.value)
 
 
@@ -133,11 +133,3 @@ def test_without_the_extra_the_command_to_run_is_named(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path), ""], check=False, capture_output=True, text=True
     )
     assert done.stderr.splitlines()[-1].endswith("needs the extra `hub`: run `pip install 'abruzzi[hub]'`")
-
-
-@pytest.mark.parametrize(
-    "spec", ["hf:", "hf:org", "hf:org/repo", "hf:org/repo/model.bin", "org/repo/m.gguf", "hf://m.gguf"]
-)
-def test_a_spec_of_another_form_is_refused(spec: str) -> None:
-    with pytest.raises(ConfigError, match=r"write hf:ORG/REPO/FILE\.gguf"):
-        parse_hub_file(spec)

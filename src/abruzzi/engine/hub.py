@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from abruzzi.engine.download import Progress
-from abruzzi.errors import ConfigError, WeightsError
-
-PREFIX = "hf:"
+from abruzzi.errors import WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +26,7 @@ class HubFile:
     """The file's path inside it."""
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.repo}/{self.path}"
-
-
-def parse_hub_file(spec: str) -> HubFile:
-    """Read a spec such as ``hf:ORG/REPO/FILE.gguf``; the file may lie in a folder.
-
-    Raises:
-        ConfigError: it does not have that form.
-    """
-    org, repo, path = (*spec.removeprefix(PREFIX).split("/", 2), "", "", "")[:3]
-    if not (spec.startswith(PREFIX) and org and repo and path.endswith(".gguf")):
-        raise ConfigError(f"{spec!r} is not a model on a hub: write {PREFIX}ORG/REPO/FILE.gguf")
-    return HubFile(f"{org}/{repo}", path)
+        return f"hf:{self.repo}/{self.path}"
 
 
 def fetch_hub(file: HubFile, cache_dir: Path, progress: Progress, *, endpoint: str | None = None) -> Path:
