@@ -58,6 +58,7 @@ def test_the_own_answer_is_correct_and_rubbish_is_not(task: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # generators leave files open
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_task_accepts_its_own_answer(seed: int) -> None:
     rows = {

@@ -7,8 +7,8 @@ out of prose. Nothing is evaluated as Python.
 Numbers
     1. Two whole numbers must be equal; otherwise a relative 1e-3 is allowed, so that a year or a count is never
        right by nearness and a quotient need not be written out.
-    2. ``12%`` is 0.12, and also the 12 of a column that is in percent. Without the sign, 12 is right for 0.12 where the
-       truth is no whole number (a ratio asked for in percent); 0.12 is never right for 12.
+    2. ``12%`` is 0.12, and also the 12 of a column that is in percent. Without the sign, 12 is right for 0.12, because
+       a truth below 1 may be a ratio that was asked for in percent; 0.12 is never right for 12.
     3. Currency signs, thousands commas and a unit after the number do not count; two different units do.
        ``thousand``, ``million``, ``billion``, ``trillion`` multiply.
     4. ``(42)`` is 42, and also the −42 of accounts. ``1:2``, ``1/2`` and LaTeX fractions and roots are numbers.
@@ -117,7 +117,7 @@ def is_same_cell(ours: str, truth: str) -> bool:
         values |= {value / 100 for value in values}
     if b.is_percent and not a.is_percent:
         wanted |= {b.value / 100}
-    if not a.is_percent and not b.is_percent and b.value.denominator != 1:
+    if not a.is_percent and not b.is_percent and abs(b.value) < 1:
         values |= {value / 100 for value in values}
     return any(_is_close(value, want) for value in values for want in wanted)
 

@@ -20,11 +20,14 @@ from abruzzi.verifiers.verdicts import broken, correct, shown, unparsed, wrong
 MAX_ANSWER_CHARS = 2_000
 """References have at most 30 tokens; a longer answer is a lecture for the grader."""
 _CHOICE = ("stem__gpqa", "stem__supergpqa")
+_EXACT = ("ood__bbeh",)
+"""Sets of short fixed answers: what is not equal is wrong, and no grader is asked."""
+_LETTER = re.compile(r"[A-J]|\([A-Z]\)")
 
 
 def verify_science(row: Row, grade: Grade | None = None) -> Verdict:
     """Verify an option letter or a short free text; ``grade`` decides where equality alone cannot."""
-    if row.data_source.startswith(_CHOICE) or re.fullmatch(r"\(?[A-J]\)?", str(row.ground_truth).strip()):
+    if row.data_source.startswith(_CHOICE) or _LETTER.fullmatch(str(row.ground_truth).strip()):
         return verify_choice(row)
     reference = _reference(row)
     if not reference:
@@ -41,6 +44,8 @@ def verify_science(row: Row, grade: Grade | None = None) -> Verdict:
         return correct(shown(found.text), "equals the reference")
     if is_bare:
         return unparsed("not equal to the reference, and not stated in a way that a grader would be asked about")
+    if row.data_source.startswith(_EXACT):
+        return wrong(shown(found.text), "not equal to the reference")
     return _ask(row, found.text, reference, grade)
 
 
