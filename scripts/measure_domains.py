@@ -144,16 +144,21 @@ def _only_number(truth: Any) -> float | None:
 
 
 def _compare_labels(name: str, records: list[Record], rows: list[Row], verify: Verify) -> Iterator[Record]:
-    num_fixed = num_published = 0
+    """Compare both modes with the labels, the published one on multiple choice only: it has no grader for the rest."""
+    agree = {"fixed": 0, "fixed on letters": 0, "published on letters": 0}
+    num_letters = 0
     for record, row in zip(records, rows, strict=True):
-        verdict = verify(row)
+        verdict, letter = verify(row), str(row.ground_truth).strip("()")
         agrees = (verdict.outcome is Outcome.CORRECT) == record["correct"]
-        num_fixed += agrees
-        letter = replace(row, data_source="stem__supergpqa", ground_truth=str(row.ground_truth).strip("()"))
-        num_published += bool(score_science(letter)) == record["correct"]
+        agree["fixed"] += agrees
+        if len(letter) == 1 and letter.isupper():
+            num_letters += 1
+            published = score_science(replace(row, data_source="stem__supergpqa", ground_truth=letter))
+            agree["fixed on letters"] += agrees
+            agree["published on letters"] += bool(published) == record["correct"]
         if not agrees:
             _show(name, f"label {record['correct']}", row, row.response[-400:], verdict)
-    yield {"set": name, "question": "labels", "rows": len(rows), "fixed": num_fixed, "published": num_published}
+    yield {"set": name, "question": "labels", "rows": len(rows), "letters": num_letters, **agree}
 
 
 def _show(name: str, question: str, row: Row, reply: str, verdict: Verdict) -> None:
