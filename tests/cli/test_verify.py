@@ -89,7 +89,10 @@ def test_self_check_fails_where_a_row_does_not_pass_itself(tmp_path: Path, capsy
     code, lines, err = run(capsys, write(tmp_path / "bad.jsonl", [good, bad]), "--self-check")
     assert code == 1
     assert [line["outcome"] for line in lines] == ["correct", "error"]
-    assert err.splitlines()[-1] == "abruzzi: 1 of 2 rows do not pass with their own ground truth"
+    assert err.splitlines()[-1] == (
+        "abruzzi: 1 of 2 rows do not pass with their own ground truth; "
+        "1 of these are broken or hold nothing that could be put into a reply"
+    )
 
 
 def test_joins_responses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +101,20 @@ def test_joins_responses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     code, lines, _ = run(capsys, rows, "--responses", responses)
     assert code == 0
     assert [(line["id"], line["outcome"]) for line in lines] == [("a", "correct"), ("a", "unparsed")]
+
+
+def test_checks_gurus_parquet_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrow: Any = pytest.importorskip("pyarrow")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"data_source": MATHS, "reward_model": {"ground_truth": str(number)}, "extra_info": {"index": number}}
+        for number in range(100)
+    ]
+    path = tmp_path / "math__combined_54.4k.parquet"
+    parquet.write_table(arrow.Table.from_pylist(rows), path)
+    code, lines, _ = run(capsys, str(path), "--self-check")
+    assert code == 0
+    assert [line["id"] for line in lines] == [str(number) for number in range(100)]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,32 @@ def test_works_without_a_main_guard_and_after_a_fork(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("correct\nwrong\nwrong\n0\n", "")
+
+
+ADOPT_ORPHANS = """
+import ctypes, pathlib, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # what the script leaves behind becomes a child of this process
+done = subprocess.run([sys.executable, "-c", sys.argv[1]], timeout=60)
+parents = [path.read_bytes().rpartition(b")")[2].split()[1] for path in pathlib.Path("/proc").glob("[0-9]*/stat")]
+print(done.returncode, parents.count(str(os.getpid()).encode()))
+"""
+HANG_AND_LEAVE = """
+from abruzzi.verifiers import Row, verify_many
+endless = [Row("r", "codegen__taco", {endless!r}, {tests!r}) for _ in range(4)]
+for verdict in verify_many(endless, workers=2, timeout_s=1): print(verdict.outcome, flush=True)
+verdicts = verify_many([Row("r", "math", "1", "1"), *endless], workers=2)
+print(next(verdicts).outcome, flush=True)  # and leave, with the others under way
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+def test_nothing_is_left_of_code_that_was_killed(tmp_path: Path) -> None:
+    inner = HANG_AND_LEAVE.format(endless=ENDLESS, tests=TESTS)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", f"import os{ADOPT_ORPHANS}", inner]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.stdout.splitlines() == ["timeout"] * 4 + ["correct", "0 0"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_facade_is_sorted_complete_and_light() -> None:

@@ -75,7 +75,11 @@ def print_verdicts(file: Path, settings: Settings, *, is_self_check: bool) -> in
         counts = _report((_tell(*seen.popleft(), verdict) for verdict in verdicts), tuple(Outcome))
     num_failed = sum(count for (_, outcome), count in counts.items() if outcome != Outcome.CORRECT)
     if is_self_check and num_failed:
-        raise VerifierError(f"{num_failed} of {counts.total()} rows do not pass with their own ground truth")
+        num_errors = sum(count for (_, outcome), count in counts.items() if outcome == Outcome.ERROR)
+        raise VerifierError(
+            f"{num_failed} of {counts.total()} rows do not pass with their own ground truth; "
+            f"{num_errors} of these are broken or hold nothing that could be put into a reply"
+        )
     return 0
 
 
