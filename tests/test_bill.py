@@ -31,11 +31,11 @@ def ask_many(engine: Engine, num_questions: int, *, seed: int = 7) -> Bill:
     ledger = Ledger()
 
     async def ask(chat: OpenAIChat, number: int) -> bool:
-        limit_s = rng.uniform(0.3, 3.0) if number % 3 == 2 else 60.0
+        limit_s = rng.uniform(0.2, 2.0) if number % 3 == 2 else 60.0
         settings = AskSettings(
-            max_tokens=48,
-            plan_tokens=64,
-            judge_tokens=48,
+            max_tokens=24,
+            plan_tokens=48,
+            judge_tokens=24,
             soft_deadline_s=limit_s,
             hard_deadline_s=limit_s,
             stop=(),

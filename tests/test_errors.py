@@ -13,7 +13,7 @@ def all_errors() -> list[type[errors.AbruzziError]]:
     while waiting:
         kind = waiting.pop()
         found.append(kind)
-        waiting += kind.__subclasses__()
+        waiting += (child for child in kind.__subclasses__() if child.__module__ == errors.__name__)
     return found
 
 
