@@ -13,20 +13,22 @@ Source: tools/server of llama.cpp b11549, read and then measured on 120 random r
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from abruzzi.ledger import sum_usage
-from abruzzi.models.usage import StreamEnd, read_usage, sum_choices
+from abruzzi.models.usage import StreamEnd, read_usage
 from abruzzi.models.wire import Chunk, as_int
 from abruzzi.nouns import Usage
 
 EXTRA_FIELDS = {"timings_per_token": True, "return_progress": True}
 """What to ask for: the tokens so far with each chunk, and the prompt's progress."""
-SETTLE_S = 3.0
+SETTLE_S = 5.0
 """How long to wait for the slots of a closed call to be freed."""
 POLL_S = 0.015
+MAX_MISSED = 3
+"""Looks at the counters that may fail before they are given up."""
 SLACK_TOKENS = 8
 """More tokens than this per running choice, beyond what the chunks told, are somebody else's."""
 _EXACT_BELOW = 1_000_000
@@ -76,7 +78,7 @@ def read_metrics(text: str, process: str) -> Counters | None:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SlotBook:
     """All calls of one client to one server, held against the server's counters."""
 
@@ -95,11 +97,21 @@ class SlotBook:
         async with self.lock:
             if self.baseline is None and not self.running and not self.closing:
                 counters = await self.read()
-                if counters is not None and counters.is_exact and counters.num_busy == counters.num_queued == 0:
-                    self.baseline, self.booked = counters, Usage()
+                if counters is not None and self._is_settled(counters):
+                    self._begin_anew(counters)
             meter = SlotMeter(self, num_choices)
             self.running.append(meter)
             return meter
+
+    def _begin_anew(self, counters: Counters) -> None:
+        """Take the counters, of an instant at which all is settled, as the new baseline."""
+        if not counters.is_exact or not all(meter.is_prefilled for meter in self.running if meter.has_begun):
+            self.baseline = None
+            return
+        self.baseline = counters
+        # What the running calls have cost by now is in the counters already, and will be booked once more.
+        known = sum_usage([meter.counted() for meter in self.running])
+        self.booked = Usage(prompt_tokens=-known.prompt_tokens, completion_tokens=-known.completion_tokens)
 
     def book(self, usage: Usage) -> None:
         """Account for a call."""
@@ -113,51 +125,67 @@ class SlotBook:
                 counters = await self._wait_for_slots()
             if not self.closing:
                 return
-            if counters is None or not self._share(counters):
+            if counters is None:
                 self.baseline = None
+            elif not self._share(counters):
+                self._begin_anew(counters)
             for meter in self.closing:
                 meter.bill = meter.bill or (meter.lower_bound(), False)
             self.closing.clear()
 
     async def _wait_for_slots(self) -> Counters | None:
         """Wait until only the running calls hold slots; None when the counters are no use."""
-        while self.closing and self.baseline is not None:
+        was_settled, num_missed = False, 0
+        while self.closing and num_missed < MAX_MISSED:
             counters = await self.read()
-            if counters is None or counters.process != self.baseline.process or not counters.is_exact:
-                return None
-            num_expected = sum(meter.num_choices - len(meter.ended) for meter in self.running)
-            has_begun = all(meter.has_begun for meter in self.running)
-            if has_begun and counters.num_queued == 0 and counters.num_busy == num_expected:
-                return counters
+            if counters is None:
+                num_missed += 1
+            else:
+                # With others running, look twice: a choice of theirs may have ended this instant, in place of ours,
+                # and the chunk that says so would be here by then.
+                is_settled = self._is_settled(counters)
+                if is_settled and (was_settled or not self.running):
+                    return counters
+                was_settled = is_settled
             await self.sleep(POLL_S)
         return None
 
+    def _is_settled(self, counters: Counters) -> bool:
+        """Tell whether the slots and the queue hold the running calls and no others, at a moment that can be read."""
+        begun = [meter for meter in self.running if meter.has_begun]
+        num_live = sum(meter.num_choices - len(meter.ended) for meter in begun)
+        # Half a prompt of ours cannot be told from half a prompt of another's.
+        has_cut = self.baseline is None or not all(meter.is_prefilled for meter in self.closing)
+        if has_cut and not all(meter.is_prefilled for meter in begun):
+            return False
+        return counters.num_busy == num_live and counters.num_queued == len(self.running) - len(begun)
+
     def _share(self, counters: Counters) -> bool:
         """Give each closed call its share of what the server counted; False when that does not add up."""
-        assert self.baseline is not None, "counters are read against a baseline only"
+        if self.baseline is None or counters.process != self.baseline.process or not counters.is_exact:
+            return False
         lower = sum_usage([meter.lower_bound() for meter in self.closing])
-        others = sum_usage([sum_choices(meter.ended) for meter in self.running if meter.ended])
+        others = sum_usage([meter.counted() for meter in self.running])
         spare = counters.completion_tokens - self.baseline.completion_tokens - self.booked.completion_tokens
         spare -= lower.completion_tokens + others.completion_tokens
         spare_prompt = counters.prompt_tokens - self.baseline.prompt_tokens - self.booked.prompt_tokens
-        spare_prompt -= lower.prompt_tokens + sum(meter.prompt_tokens for meter in self.running)
+        spare_prompt -= lower.prompt_tokens + others.prompt_tokens
         cut = [meter for meter in self.closing if not meter.is_prefilled]
-        others_are_prefilled = all(meter.is_prefilled for meter in self.running)
-        is_prompt_known = not cut or others_are_prefilled
-        is_strange = spare_prompt < 0 or (spare_prompt > 0 and not cut and others_are_prefilled)
+        is_prompt_clear = all(meter.is_prefilled for meter in self.running if meter.has_begun)
+        is_strange = spare_prompt < 0 or (spare_prompt > 0 and not cut and is_prompt_clear)
         if is_strange or not 0 <= spare <= sum(meter.slack for meter in self.closing):
             return False
         for meter in self.closing:
             extra = min(spare, meter.slack)
             spare -= extra
-            extra_prompt = spare_prompt if cut and meter is cut[0] and is_prompt_known else 0
+            extra_prompt = spare_prompt if cut and meter is cut[0] else 0
             usage = sum_usage([meter.lower_bound(), Usage(prompt_tokens=extra_prompt, completion_tokens=extra)])
-            meter.bill = (usage, meter.is_prefilled or is_prompt_known)
+            meter.bill = (usage, True)
             self.book(usage)
-        return is_prompt_known
+        return True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SlotMeter:
     """Finds out what one call used; a ``Meter``."""
 
@@ -186,15 +214,16 @@ class SlotMeter:
         self.has_begun = True
         if chunk.progress is not None:
             total, done = as_int(chunk.progress.get("total")), as_int(chunk.progress.get("processed"))
-            self.is_prefilled = self.is_prefilled or done >= total
+            self.is_prefilled = self.is_prefilled or done >= total > 0
             self.prompt_tokens = max(self.prompt_tokens, done)
             self.cached_tokens = max(self.cached_tokens, as_int(chunk.progress.get("cache")))
         for choice in chunk.choices:
             if choice.finish_reason is not None:
                 self.just_ended = choice.index
-            if chunk.timings is not None and "predicted_n" in chunk.timings:
+            told = self._read_timings(chunk)
+            if told.completion_tokens:  # the first chunk, sent before the prompt is computed, tells 0
                 self.is_prefilled = True
-                self.told[choice.index] = self._read_timings(chunk)
+                self.told[choice.index] = told
         if chunk.usage is None or chunk.choices:
             return None
         usage = read_usage(chunk.usage)
@@ -233,6 +262,10 @@ class SlotMeter:
             draft_tokens=total.draft_tokens,
             accepted_tokens=total.accepted_tokens,
         )
+
+    def counted(self) -> Usage:
+        """What the server's counters hold of a running call: its prompt, and the choices that have ended."""
+        return replace(sum_usage(self.ended), prompt_tokens=self.prompt_tokens)
 
     async def settle(self, end: StreamEnd) -> tuple[Usage, bool]:
         """Find out the cost of the call, whose stream is closed by now; see ``Meter.settle``."""
