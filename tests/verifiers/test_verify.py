@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,3 +220,36 @@ def test_the_facade_is_sorted_complete_and_light() -> None:
         "import sys, abruzzi.verifiers; print({'sympy', 'math_verify', 'pyarrow', 'reasoning_gym'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
+
+
+def mixed_row(number: int) -> tuple[Row, Outcome]:
+    """One of several domains' rows, with its outcome; one in a hundred never ends."""
+    if number % 100 == 37:
+        return Row(str(number), "codegen__taco", ENDLESS, TESTS), Outcome.TIMEOUT
+    add = "```python\na, b = map(int, input().split())\nprint(a + b)\n```"
+    kinds: list[tuple[Row, Outcome]] = [
+        (row(f"\\boxed{{{number}}}", str(number)), Outcome.CORRECT),
+        (row("\\boxed{x^2+2x+1}", "(x+1)^2"), Outcome.CORRECT),
+        (row(f"\\boxed{{{number}}}", "-1"), Outcome.WRONG),
+        (row("\\boxed{12%}", "0.12", "table__hitab"), Outcome.CORRECT),
+        (row("<answer>[[1, 2]]</answer>", [[1, 3]], "logic__arcagi1"), Outcome.WRONG),
+        (row('```json\n{"output": [1]}\n```', '"output": [1]', "simulation__codeio"), Outcome.CORRECT),
+        (row("no idea", "C", "stem__supergpqa"), Outcome.UNPARSED),
+        (row("\\boxed{(C)}", "C", "stem__supergpqa"), Outcome.CORRECT),
+        (row("?", "1", "unknown"), Outcome.ERROR),
+        (row(add, '{"inputs": ["1 2"], "outputs": ["3"]}', "codegen__taco"), Outcome.CORRECT),
+    ]
+    return kinds[number % len(kinds)]
+
+
+@pytest.mark.slow
+def test_ten_thousand_mixed_verifications_with_one_in_a_hundred_endless() -> None:
+    limit_s, total = 5.0, 10_000
+    rows, expected = zip(*map(mixed_row, range(total)), strict=True)
+    start = time.monotonic()
+    verdicts = list(verify_many(rows, workers=2, timeout_s=limit_s))
+    seconds = time.monotonic() - start
+    hangs = total // 100
+    print(f"\n{total} mixed rows, {hangs} endless, 2 workers: {seconds:.1f} s; their limits: {hangs * limit_s / 2} s")  # noqa: T201
+    assert [verdict.outcome for verdict in verdicts] == list(expected)
+    assert seconds < 2 * hangs * limit_s / 2
