@@ -23,7 +23,7 @@ WORDS = ("<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "}", "The a
 def fuzz_one(data: bytes) -> None:
     """Extract from one text made of fuzzed characters and of the words that extraction looks for."""
     source = atheris.FuzzedDataProvider(data)
-    text = ""
+    text: str = ""
     while source.remaining_bytes() > 0:
         kind: int = source.ConsumeIntInRange(0, 3)
         piece: str = WORDS[source.ConsumeIntInRange(0, len(WORDS) - 1)] if kind else source.ConsumeUnicode(24)
