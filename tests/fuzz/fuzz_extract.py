@@ -26,8 +26,7 @@ def fuzz_one(data: bytes) -> None:
     text: str = ""
     while source.remaining_bytes() > 0:
         kind: int = source.ConsumeIntInRange(0, 3)
-        piece: str = WORDS[source.ConsumeIntInRange(0, len(WORDS) - 1)] if kind else source.ConsumeUnicode(24)
-        text += piece
+        text += WORDS[source.ConsumeIntInRange(0, len(WORDS) - 1)] if kind else str(source.ConsumeUnicode(24))
     reply = split_thinking(text)
     assert reply.text in text
     found = extract_answer(text)
