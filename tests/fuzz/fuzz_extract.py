@@ -23,10 +23,11 @@ WORDS = ("<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "}", "The a
 def fuzz_one(data: bytes) -> None:
     """Extract from one text made of fuzzed characters and of the words that extraction looks for."""
     source = atheris.FuzzedDataProvider(data)
-    text: str = ""
+    pieces: list[str] = []
     while source.remaining_bytes() > 0:
-        kind: int = source.ConsumeIntInRange(0, 3)
-        text += WORDS[source.ConsumeIntInRange(0, len(WORDS) - 1)] if kind else str(source.ConsumeUnicode(24))
+        is_word = bool(source.ConsumeIntInRange(0, 3))
+        pieces.append(WORDS[int(source.ConsumeIntInRange(0, len(WORDS) - 1))] if is_word else source.ConsumeUnicode(24))
+    text = "".join(pieces)
     reply = split_thinking(text)
     assert reply.text in text
     found = extract_answer(text)
