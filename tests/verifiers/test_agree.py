@@ -1,12 +1,10 @@
 import threading
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abruzzi.verifiers.agree import AnswerKind, agree, agree_quickly, canonical
-from abruzzi.verifiers.cluster import cluster
 
 SPELLINGS = [
     [
@@ -162,28 +160,3 @@ def test_an_equivalence_on_generated_answers(first: str, second: str, third: str
     assert agree(first, second) == agree(second, first)
     if agree(first, second) and agree(second, third):
         assert agree(first, third)
-
-
-@given(st.lists(st.one_of(st.none(), answers), max_size=6), st.randoms(use_true_random=False))
-@settings(deadline=None)
-def test_shuffling_never_changes_clusters(candidates: list[str | None], random: Random) -> None:
-    order = list(range(len(candidates)))
-    random.shuffle(order)
-    plain, shuffled = cluster(candidates), cluster([candidates[i] for i in order])
-    for i in range(len(order)):
-        for j in range(len(order)):
-            assert (shuffled[i] == shuffled[j]) == (plain[order[i]] == plain[order[j]])
-
-
-def test_cluster_numbers() -> None:
-    assert cluster(["5", None, "1/2", "0.5", "x = 5", "\\frac12", "7"]) == (1, None, 0, 0, 1, 0, 2)
-    assert cluster([]) == ()
-    assert cluster([None]) == (None,)
-
-
-def test_clusters_are_connected_components() -> None:
-    def is_near(first: str, second: str) -> bool:
-        return abs(int(first) - int(second)) <= 1
-
-    assert cluster(["1", "3", "2", "9"], is_near) == (0, 0, 0, 1)
-    assert cluster(["9", "3", "1", "2"], is_near) == (1, 0, 0, 0)

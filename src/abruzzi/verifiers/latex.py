@@ -67,8 +67,9 @@ _ROOT = re.compile(r"√\s?(\d{1,40}(?:\.\d{1,40})?)")
 _DEGREES = re.compile(r"\^\s?\{?\s?\\circ\s?\}?")
 _STYLED = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|emph|bm|"
-    r"boldsymbol|operatorname\*?|(boxed|fbox))\s{0,3}\{([^{}]{0,500})\}"
+    r"boldsymbol|(boxed|fbox))\s{0,3}\{([^{}]{0,500})\}"
 )
+_OPERATOR = re.compile(r"\\operatorname\*?\s?\{([A-Za-z]{1,20})\}")
 _REPEATING = re.compile(r"(?<![\d.,])(\d{0,40})\.(\d{0,40})\\(?:overline|bar)\s?\{?(\d{1,40})\}?")
 _RECURRING = re.compile(r"(?<![\d.,])(\d{0,40})\.(\d{0,40}?)(\d)\3{2,40}\s?\.\.\.")
 _NO_WORDS = re.compile(r'[\d"\\]')
@@ -88,11 +89,12 @@ def flatten(text: str) -> str:
     if "..." in text:
         text = _RECURRING.sub(_repeat, text)
     text = " ".join(text.replace("\\!", "").replace("{,}", ",").split())
-    return text.removesuffix("\\\\").rstrip(" .,;:").strip()
+    return text.removesuffix("\\\\").rstrip(" .,;:*_`")
 
 
 def _flatten_commands(text: str) -> str:
     text = text.replace("\\%", "%").replace("\\&", "&").replace("\\#", "#").replace("\\!", "")
+    text = _OPERATOR.sub(r"\\\1 ", text)
     text = _COMMAND.sub(lambda m: _COMMANDS.get(m[1], m[0]), text)
     text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
     text = _DEGREES.sub(' "degree" ', text)

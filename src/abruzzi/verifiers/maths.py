@@ -47,7 +47,8 @@ MAX_CHARS = 20_000
 _LONG_INTEGER = re.compile(r"[-+]?\d[\d,]*")
 _SENTENCE_NUMBER = re.compile(r"[-+]?[$€£]?(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?\s?%?")
 _GAP = re.compile(r"(?<![\d,.]) | (?!\d)")
-_PROSE = re.compile(r"(?:[A-Za-z']{2,}\W+){2}[A-Za-z']{2,}|[A-Za-z']{3,}\W+[A-Za-z']{3,}")
+_NO_LANGUAGE = re.compile(r"\\[A-Za-z]+|[\d_]+")
+_WORD = re.compile(r"[A-Za-z']+")
 _TAKEN_BACK = re.compile(
     r"\b(?:not|no|cannot|can't|unknown|except|between)\b|[<>^\\_]"
     r"|\b(?:than|least|most|over|under|above|below|up to)\s+(?:[A-Za-z]+\s+)?[$€£]?\d",
@@ -126,7 +127,7 @@ def compare(gold: str, answer: str) -> bool:
         return True
     gold_value, answer_value = read_value(flat_gold), read_value(flat_answer)
     if gold_value is None or answer_value is None:
-        if is_prose(flat_gold):
+        if is_prose(flat_gold) or Kind.WORDS in (gold_value and gold_value.kind, answer_value and answer_value.kind):
             return False
         if is_prose(flat_answer):
             return gold_value is not None and _says(flat_answer, gold_value)
@@ -202,13 +203,24 @@ def _says(sentence: str, gold: Value) -> bool:
 
 
 def is_prose(flat: str) -> bool:
-    """Say whether a text in flat notation is language, which math-verify would read as a product of letters."""
-    return _PROSE.search(re.sub(r"\\[A-Za-z]+", "", flat)) is not None
+    """Say whether a text in flat notation is language, which math-verify would read as a product of letters.
+
+    It is where three words of two letters follow each other, or two of three letters.
+    """
+    for stretch in _NO_LANGUAGE.split(flat):
+        lengths = [len(word) for word in _WORD.findall(stretch)]
+        if any(map(_is_language, lengths, lengths[1:], [*lengths[2:], 0])):
+            return True
+    return False
+
+
+def _is_language(first: int, second: int, third: int) -> bool:
+    return min(first, second) >= 3 or min(first, second, third) >= 2
 
 
 def squeeze(flat: str) -> str:
-    """Take the spaces out of a text in flat notation, but for those that keep two numbers apart."""
-    return _GAP.sub("", flat)
+    """Take quotes and spaces out of a text in flat notation, but for those that keep two numbers apart."""
+    return _GAP.sub("", flat.replace('"', ""))
 
 
 def is_long_integer(answer: str) -> bool:

@@ -21,11 +21,14 @@ MAX_CHARS = 1_000
 MAX_DEPTH = 16
 MAX_GROUPS = 40
 MAX_POWER = 9_999
+MAX_RESULT_DIGITS = 50_000
 MAX_EXPANSION = 16
 """Largest power of a sum of variables; beyond it, simplifying would expand it to thousands of terms."""
 
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s?")
 _FACTORIAL_BASE = re.compile(r"(\d+|[)}\]])\s?!(?!=)")
+_BINOMIAL = re.compile(r"\\binom|choose")
+_LARGE = re.compile(r"\d{4}")
 _UNEVALUATED = re.compile(r"\\(?:i*int|oint|sum|prod|lim|bigcup|bigcap)(?![A-Za-z])")
 _ARROW = {"<=": "\\leq ", ">=": "\\geq ", "!=": "\\neq ", "*": "\\cdot "}
 
@@ -40,7 +43,7 @@ def symbolically_equal(gold: str, answer: str) -> bool:
         refuse_costly(text)
         if "..." in text:  # what the dots stand for is anybody's guess, math-verify's included
             return False
-    golds, answers = _parse(gold), _parse(answer)
+    golds, answers = parse_expression(gold), parse_expression(answer)
     return bool(golds and answers and _math_verify().verify(list(golds), list(answers), timeout_seconds=None))
 
 
@@ -64,20 +67,43 @@ def refuse_costly(flat: str) -> None:
         inner = match[1] if match[1].isdigit() else _group_before(flat, match.start(1))
         if "^" in inner or "!" in inner or any(len(number) > 3 for number in re.findall(r"\d+", inner)):
             raise TooCostlyError(f"factorial of {inner[:40]}")
+    if _BINOMIAL.search(flat) and _LARGE.search(flat):
+        raise TooCostlyError("a binomial beside a number of four digits")
     for match in _EXPONENT.finditer(flat):
         _refuse_costly_power(flat, match)
 
 
 def _refuse_costly_power(flat: str, match: re.Match[str]) -> None:
     exponent = _group_after(flat, match.end())
+    after = match.end() + len(exponent)
+    shown = exponent[:40]
+    if _EXPONENT.match(flat, after):
+        raise TooCostlyError(f"tower of exponents over {shown}")
+    size = _largest(exponent)
     has_letters = re.search(r"[A-Za-z]", exponent.replace("\\cdot", "")) is not None
-    numbers = re.findall(r"\d+", exponent)
-    size = max((int(n) if len(n) < 9 else 10**9 for n in numbers), default=0)
-    if not has_letters and (_EXPONENT.search(exponent) or len(numbers) > 2 or size > MAX_POWER):
-        raise TooCostlyError(f"power with exponent {exponent[:40]}")
-    base = _group_before(flat, match.start() - 1) if flat[: match.start()].endswith((")", "}", "]")) else ""
+    if not has_letters and (_EXPONENT.search(exponent) or len(re.findall(r"\d+", exponent)) > 2 or size > MAX_POWER):
+        raise TooCostlyError(f"power with exponent {shown}")
+    base = _base_before(flat, match.start())
     if re.search(r"[A-Za-z].*[-+]|[-+].*[A-Za-z]", base) and size > MAX_EXPANSION:
-        raise TooCostlyError(f"a sum to the power {exponent[:40]}")
+        raise TooCostlyError(f"a sum to the power {shown}")
+    for inner in _EXPONENT.finditer(base):
+        size *= max(1, _largest(_group_after(base, inner.end())))
+    digits = max(map(len, re.findall(r"\d+", base)), default=1)
+    if size * digits > MAX_RESULT_DIGITS:
+        raise TooCostlyError(f"power with some {size * digits:,} digits")
+
+
+def _largest(exponent: str) -> int:
+    """Give the largest number in an exponent."""
+    return max((int(digits[:9]) for digits in re.findall(r"\d+", exponent)), default=1)
+
+
+def _base_before(flat: str, end: int) -> str:
+    """Give what is raised: the group or the number that ends before ``end``."""
+    if flat[:end].endswith((")", "}", "]")):
+        return _group_before(flat, end - 1)
+    number = re.search(r"\d*$", flat[:end])
+    return number[0] if number else ""
 
 
 def _group_after(flat: str, start: int) -> str:
@@ -118,8 +144,8 @@ def _math_verify() -> Any:
 
 
 @lru_cache(maxsize=512)
-def _parse(flat: str) -> tuple[Any, ...]:
-    """Parse an answer; empty where math-verify cannot. Cached, as one gold meets many answers."""
+def parse_expression(flat: str) -> tuple[Any, ...]:
+    """Parse an answer to sympy objects; empty where math-verify cannot. Cached, as one gold meets many answers."""
     latex = re.sub(r'"([^"]*)"', r"\\text{\1}", flat)
     latex = re.sub(r"<=|>=|!=|\*(?!\*)", lambda m: _ARROW[m[0]], latex).replace("**", "^")
     library = _math_verify()

@@ -9,15 +9,18 @@ both 5 cm and 5 m, an equivalence has no other choice.
 """
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from abruzzi.verifiers.constants import read_exact
 from abruzzi.verifiers.exact import Exact, NotConstantError
 
 MAX_CHARS = 20_000
 MAX_DEPTH = 8
+MAX_SUFFIXES = 6
+"""Unit, power, percent sign and the like behind one number."""
 
 
 class Kind(StrEnum):
@@ -35,7 +38,8 @@ class Kind(StrEnum):
     MATRIX = "matrix"
 
 
-Key = tuple[Hashable, ...]
+Key = tuple[Any, ...]
+"""Of one shape for each kind, so that keys can be sorted as well as hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Value:
         if self.kind is Kind.CHOICE:
             return (self.kind, self.text)
         keys = [item.key for item in self.items_by_name]
-        return (self.kind, self.text, *(sorted(keys, key=repr) if self.kind in (Kind.SEVERAL, Kind.UNION) else keys))
+        return (self.kind, self.text, *(sorted(keys) if self.kind in (Kind.SEVERAL, Kind.UNION) else keys))
 
     @property
     def items_by_name(self) -> tuple["Value", ...]:
@@ -106,6 +110,8 @@ _PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])|\+/-|\+-")
 _STRUCTURE = re.compile(r'"[^"]*"|\\begin|\\end|\\[lr]angle|\\[{}]|[()\[\]{}]')
 _OPENING = frozenset(["\\begin", "\\langle", "\\{", "(", "[", "{"])
 _NAME = re.compile(r"(?!\d|pi\b|i$|e$)[A-Za-z\\|(\"][\w\\|(){}' ,:\"]{0,40}")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_SENTENCE = re.compile(r"[A-Za-z][a-z]{1,9} [A-Za-z]")
 _INFINITY = re.compile(r"([-+]?)\s?(?:\\infty|infinity|inf|oo)", re.IGNORECASE)
 _BASED = re.compile(r"([-+]?\d+)_\s?\{?\s?(\d{1,2})\s?\}?")
 _RATIO = re.compile(r"[^:]{1,40}(?::[^:]{1,40}){1,5}")
@@ -121,7 +127,7 @@ _QUOTED_UNIT = re.compile(r'\s?"([^"]*)"\s?(?:\^\s?\{?\s?-?\d\s?\}?)?\s?/?$')
 _BARE_UNIT = re.compile(r"(?<=[\d)}])(\s?)([A-Za-z][A-Za-z]*(?:[ /-][A-Za-z]+)*\.?)\s?(?:\^\s?\{?\s?\d\s?\}?)?$")
 _REMARK = re.compile(r"\([^()\d]{0,200}[A-Za-z]{2}[^()]{0,200}\)")
 _NOT_UNIT = re.compile(
-    r"\b(?:[a-z]|and|or|pi|sqrt|choose|mod|times|plus|minus|over|less|more|than|to|by|divided|squared|cubed|if|when|for|"
+    r"\b(?:[a-fi-kn-rt-z]|and|or|pi|sqrt|choose|mod|times|plus|minus|over|less|more|than|to|by|divided|squared|cubed|if|when|for|"
     r"where|is|sin|cos|tan|cot|sec|csc|log|ln|exp|inf|infinity|positive|negative)\b",
     re.IGNORECASE,
 )
@@ -158,9 +164,9 @@ def _read(flat: str, depth: int) -> Value:
     plain = _NUMERAL.fullmatch(flat)
     if plain:
         return Value(Kind.NUMBER, read_exact(flat), decimals=len(plain[1] or plain[2] or ""))
+    flat = _HEDGE.sub("", flat)
     if depth > MAX_DEPTH or not flat:
         raise NotConstantError("nothing, or nested too deep")
-    flat = _HEDGE.sub("", flat)
     choice = _CHOICE.fullmatch(flat)
     if choice and (choice[1] or choice[2].isupper()):
         return _choice(choice, depth)
@@ -279,7 +285,7 @@ def _split_named(flat: str, depth: int) -> Value | None:
 
 def _is_name(text: str) -> bool:
     """Say whether a text can be what an answer is called: ``x``, ``f(x)``, ``|AB|``, ``(p, q)``, but no sentence."""
-    return _NAME.fullmatch(text.strip()) is not None and len(re.findall(r"[A-Za-z]{2,}", text)) <= 3
+    return _NAME.fullmatch(text.strip()) is not None and not _SENTENCE.search(_COMMAND.sub("", text))
 
 
 def _split_brackets(flat: str, depth: int) -> Value | None:
@@ -364,7 +370,7 @@ def _number(flat: str) -> Value:
     remark = flat.rfind(" (")
     if flat.endswith(")") and remark > 0 and _REMARK.fullmatch(flat, remark + 1):
         flat = flat[:remark]
-    while True:
+    for _ in range(MAX_SUFFIXES):
         flat = flat.rstrip()
         based, quoted, bare = _BASED.fullmatch(flat), _QUOTED_UNIT.search(flat), _BARE_UNIT.search(flat)
         if flat.endswith("%"):
