@@ -131,14 +131,10 @@ OVERFLOWS: Mapping[str, Mapping[str, Any]] = {
         "object": "error",
         "message": "This model's maximum context length is 2048 tokens. However, you requested 5003 tokens (4003 in "
         "the messages, 1000 in the completion). Please reduce the length of the messages or completion.",
-        "code": 400,
     },
     "vllm_max_tokens": {
-        "error": {
-            "message": "'max_tokens' or 'max_completion_tokens' is too large: 5003. This model's maximum context "
-            "length is 2048 tokens and your request has 30 input tokens (5003 > 2048 - 30).",
-            "code": 400,
-        }
+        "message": "'max_tokens' or 'max_completion_tokens' is too large: 5003. This model's maximum context length is "
+        "2048 tokens and your request has 30 input tokens (5003 > 2048 - 30).",
     },
     "sglang": {
         "object": "error",
@@ -182,6 +178,8 @@ class Traits:
     usage: UsageStyle = "total"
     has_logprobs: bool = True
     models: tuple[Mapping[str, Any], ...] = ({"id": "m", "object": "model", "owned_by": "test"},)
+    lists: Refusal | None = None
+    """Answers the question for the models instead of their list."""
     api_key: str | None = None
     """Any other key gets 401."""
 
@@ -278,7 +276,6 @@ class FaultServer:
         self.probes: list[Record] = []
         self.probe_actions: list[Action] = []
         """What the first probes are answered with; the rest get a reply that no schema asked for."""
-        self.num_connections = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faultserver", daemon=True)
         self._connections: set[_Connection] = set()
@@ -387,7 +384,6 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
-        self._server.num_connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
@@ -422,7 +418,8 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> None:
         if method == "GET" and path.endswith("/models"):
-            listed = Refusal(200, json.dumps({"object": "list", "data": list(self._server.traits.models)}))
+            traits = self._server.traits
+            listed = traits.lists or Refusal(200, json.dumps({"object": "list", "data": list(traits.models)}))
             self._write_whole(self._server.check_key(headers) or listed)
         elif method == "POST" and path == f"{self._server.root}/chat/completions":
             record = self._record = self._server.take(json.loads(content), headers)
@@ -611,18 +608,8 @@ def instance_of(schema: Mapping[str, Any]) -> Any:
     """Make the smallest value that fits a schema of the simple kind."""
     if "enum" in schema:
         return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
-    match schema.get("type"):
-        case "object":
-            return {name: instance_of(schema["properties"][name]) for name in schema.get("required", ())}
-        case "array":
-            return [instance_of(schema["items"]) for _ in range(schema.get("minItems", 0))]
-        case "string":
-            return "x" * schema.get("minLength", 1)
-        case "integer" | "number":
-            return schema.get("minimum", 0)
-        case "boolean":
-            return False
-        case _:
-            return None
+    if schema.get("type") == "object":
+        return {name: instance_of(schema["properties"][name]) for name in schema.get("required", ())}
+    if schema.get("type") == "array":
+        return [instance_of(schema["items"]) for _ in range(schema.get("minItems", 0))]
+    return {"string": "x", "integer": 0, "number": 0, "boolean": False}.get(schema["type"])

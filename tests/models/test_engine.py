@@ -3,6 +3,7 @@
 import os
 import random
 import urllib.request
+from typing import Any
 
 import anyio
 import pytest
@@ -11,9 +12,10 @@ from abruzzi.engine.process import Engine
 from abruzzi.errors import ContextLengthError, ModelError
 from abruzzi.ledger import CallOutcome, Ledger
 from abruzzi.models.chat import ChatEvent, ChatRequest, Ended, Schema, TextDelta
+from abruzzi.models.endpoints import Dialect
 from abruzzi.models.llamacpp import Counters, read_metrics
 from abruzzi.models.openai_client import OpenAIChat
-from abruzzi.models.structured import constrain, is_proof, probe_request, probe_schema
+from abruzzi.models.structured import is_proof, probe_request, probe_schema
 from abruzzi.nouns import FinishReason, Message, Role
 
 pytestmark = pytest.mark.engine
@@ -47,9 +49,9 @@ def read_counters(engine: Engine) -> Counters:
     return counters
 
 
-def ask(question: str, **fields: object) -> ChatRequest:
-    defaults: dict[str, object] = {"role": Role.SOLVER, "max_tokens": 12, "seed": 1}
-    return ChatRequest(messages=(Message("user", question),), **{**defaults, **fields})  # pyright: ignore[reportArgumentType] (fields of the request)
+def ask(question: str, **fields: Any) -> ChatRequest:
+    fields = {"role": Role.SOLVER, "max_tokens": 12, "seed": 1, **fields}
+    return ChatRequest(messages=(Message("user", question),), **fields)
 
 
 async def run_one(chat: OpenAIChat, request: ChatRequest, ledger: Ledger, cut_after: int | None) -> None:
@@ -94,9 +96,13 @@ def test_the_ledger_equals_the_engines_counters_over_mixed_requests(engine: Engi
     anyio.run(main)
     after, totals = read_counters(engine), ledger.totals()
     assert after.num_busy == after.num_queued == 0
-    assert totals.usage.completion_tokens == after.completion_tokens - before.completion_tokens
-    assert totals.usage.prompt_tokens == after.prompt_tokens - before.prompt_tokens
-    assert totals.is_exact
+    truth = (after.prompt_tokens - before.prompt_tokens, after.completion_tokens - before.completion_tokens)
+    billed = (totals.usage.prompt_tokens, totals.usage.completion_tokens)
+    if totals.is_exact:
+        assert billed == truth
+    else:  # a machine so busy that slots were not freed within seconds; the ledger then says that it is a lower bound
+        assert billed <= truth
+        assert sum(call.is_exact for call in ledger.calls) >= len(ledger.calls) * 3 // 4
     assert totals.num_cancelled >= NUM_REQUESTS // 4
     assert sum(call.outcome is CallOutcome.OK for call in ledger.calls) >= NUM_REQUESTS // 4
 
@@ -128,19 +134,12 @@ def test_it_constrains_as_it_is_trusted_to(engine: Engine) -> None:
         async with open_chat(engine) as chat:
             nonce = probe_schema("0f1e2d3c4b")
             (probed,) = await chat.complete(probe_request(nonce, 1), ledger=ledger)
-            assert json_fits(probed.text, nonce)
+            assert is_proof(Dialect.RESPONSE_FORMAT, probed.text, nonce)
             (verdict,) = await chat.complete(ask("Which one?", schema=SCHEMA, max_tokens=40), ledger=ledger)
             assert verdict.text.replace(" ", "").replace("\n", "") in ('{"verdict":"first"}', '{"verdict":"second"}')
 
     anyio.run(main)
     assert [call.outcome for call in ledger.calls] == [CallOutcome.OK] * 2
-
-
-def json_fits(text: str, schema: Schema) -> bool:
-    from abruzzi.models.endpoints import Dialect
-
-    assert constrain(Dialect.RESPONSE_FORMAT, schema)
-    return is_proof(Dialect.RESPONSE_FORMAT, text, schema)
 
 
 def test_too_many_choices_and_too_long_a_prompt(engine: Engine) -> None:

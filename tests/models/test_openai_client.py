@@ -5,13 +5,13 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from abruzzi.errors import ConfigError, ModelError
+from abruzzi.errors import ConfigError, ModelError, ProtocolError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel, Ended, ReasoningDelta, TextDelta
 from abruzzi.models.endpoints import Endpoints, Facts
 from abruzzi.models.openai_client import ModelCard, OpenAIChat
 from abruzzi.nouns import FinishReason, Message, Role, Usage
-from tests.faultserver import FaultServer, Said, Traits, UsageStyle, say
+from tests.faultserver import FaultServer, Said, Traits, UsageStyle, refuse, say, web_page
 from tests.models.asking import Asked, ask, ask_one, client, outcomes_of, put, request
 
 
@@ -260,6 +260,32 @@ def test_a_choice_of_models_or_none_is_an_error() -> None:
         discover(server)
     with FaultServer([], Traits(models=many)) as server:
         assert discover(server, "m3").name == "m3"
+
+
+def test_a_web_page_is_no_list_of_models() -> None:
+    with FaultServer([], Traits(lists=web_page())) as server, pytest.raises(ProtocolError, match="web page"):
+        discover(server)
+    with FaultServer([], Traits(lists=refuse(404))) as server:
+        assert discover(server, "m").max_context is None
+
+
+def test_a_call_to_a_remote_llamacpp_that_is_cut_is_billed_by_its_chunks() -> None:
+    traits = Traits(models=({"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx": 512}},), usage="per_choice")
+    with FaultServer([say("a b c", stall_after=2), say("a b c")], traits) as server:
+        asked = Asked()
+
+        async def main() -> None:
+            async with client(server) as chat:
+                await chat.discover()
+                with anyio.move_on_after(0.2):
+                    await put(chat, request(), asked)
+                await put(chat, request(), asked)
+
+        anyio.run(main)
+    assert outcomes_of(asked) == ["cancelled", "ok"]
+    assert [call.is_exact for call in asked.ledger.calls] == [False, True]
+    assert asked.ledger.calls[1].usage == Usage(prompt_tokens=6, completion_tokens=3)
+    assert server.records[0].seen.body["timings_per_token"] is True
 
 
 def test_a_named_model_does_not_need_the_list() -> None:

@@ -90,6 +90,22 @@ def test_cancelling_bills_what_was_said() -> None:
     assert call.seconds == 2.5
 
 
+def test_cancelling_at_the_last_end_finds_nothing_left_to_cancel() -> None:
+    ledger = Ledger()
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+
+            def stop(event: ChatEvent) -> None:
+                if isinstance(event, Ended):
+                    scope.cancel()
+
+            await ScriptedChat({Role.SOLVER: "x"}).complete(ask(), ledger=ledger, emit=stop)
+
+    run_virtual(main)
+    assert [call.outcome for call in ledger.calls] == [CallOutcome.OK]
+
+
 def test_a_failing_choice_is_a_value_and_spares_its_siblings() -> None:
     chat = ScriptedChat({Role.SOLVER: [fail("the stream broke", text="half an"), "whole"]})
     completions, ledger, _ = play(chat, ask(n=2))

@@ -44,7 +44,26 @@ def test_the_refused_field_is_found_in_the_complaint() -> None:
     unknown = "Unknown parameter: 'stream_options.continuous_usage_stats'."
     assert find_refused_field(body, unknown) == "continuous_usage_stats"
     assert find_refused_field(body, "seed is not supported") is None, "it was not sent"
-    assert find_refused_field(body, "messages must not be empty") is None
+    assert find_refused_field(body, "Unknown role of message 3") is None
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "max_tokens must be at least 1, got 0",
+        "temperature should be less than or equal to 2",
+        "logprobs: Input should be",
+    ],
+)
+def test_a_value_that_is_out_of_range_is_not_a_field_that_is_refused(complaint: str) -> None:
+    body = write_body(request(max_tokens=0, temperature=9.0, logprobs=True), "m", 1, facts=Facts())
+    assert find_refused_field(body, complaint) is None
+
+
+def test_llamacpp_is_asked_for_what_only_it_knows() -> None:
+    body = write_body(request(logprobs=True), "m", 1, facts=Facts(), server="llamacpp")
+    assert (body["timings_per_token"], body["return_progress"], body["top_logprobs"]) == (True, True, 1)
+    assert "top_logprobs" not in write_body(request(), "m", 1, facts=Facts(), server="llamacpp")
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,6 @@ from abruzzi.models.usage import StreamEnd, read_usage
 from abruzzi.models.wire import Chunk, as_int
 from abruzzi.nouns import Usage
 
-EXTRA_FIELDS = {"timings_per_token": True, "return_progress": True}
-"""What to ask for: the tokens so far with each chunk, and the prompt's progress."""
 SETTLE_S = 5.0
 """How long to wait for the slots of a closed call to be freed."""
 POLL_S = 0.015

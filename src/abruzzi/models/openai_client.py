@@ -24,13 +24,13 @@ from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatRequest, Emit, ignore
 from abruzzi.models.constrained import Constrainer
 from abruzzi.models.endpoints import Dialect, Endpoints
-from abruzzi.models.faults import Site, explain
-from abruzzi.models.llamacpp import EXTRA_FIELDS, Counters, SlotBook, read_metrics
+from abruzzi.models.faults import Site, explain, explain_page
+from abruzzi.models.llamacpp import Counters, SlotBook, read_metrics
 from abruzzi.models.retry import RetryPolicy
 from abruzzi.models.sampling import Habits, sample
 from abruzzi.models.upstream import Link
 from abruzzi.models.usage import Meter, UsageMeter
-from abruzzi.models.wire import as_dict, as_int, as_list, as_text
+from abruzzi.models.wire import LLAMACPP, as_dict, as_int, as_list, as_text
 from abruzzi.nouns import Completion
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -107,8 +107,7 @@ class OpenAIChat:
         self._rng = rng or random.Random()
         self._sleep = sleep
         self._now = now
-        self._server = ""
-        self._extra: Mapping[str, Any] = EXTRA_FIELDS if dialect else {}
+        self._server = LLAMACPP if dialect else ""
         self._slots = SlotBook(self._read_counters) if dialect else None
         self._constrainer = Constrainer(Dialect.RESPONSE_FORMAT if dialect else None)
         # A proxy from the environment must not come between us and a server on this machine.
@@ -152,8 +151,10 @@ class OpenAIChat:
             ModelError: it cannot be reached, refuses the key, or has no such list.
         """
         with anyio.move_on_after(LIST_S):
-            listed = as_dict(await self._get("/models"))
-            cards = [as_dict(entry) for entry in as_list(listed.get("data"))]
+            listed = await self._get("/models")
+            if isinstance(listed, str):
+                raise explain_page(self._site(), 200)
+            cards = [as_dict(entry) for entry in as_list(as_dict(listed).get("data"))]
             return [_read_card(card) for card in cards if as_text(card.get("id"))]
         raise ModelTimeoutError(f"no list of models from {self._base_url} within {LIST_S:g} s")
 
@@ -180,7 +181,10 @@ class OpenAIChat:
         card = next((card for card in cards if card.id == self._model), None)
         if card is None:
             return
-        self._server = card.server
+        self._server = self._server or card.server
+        if self._server == LLAMACPP and self._slots is None:
+            # Somebody else may use that server too, so its counters say nothing of us; its chunks do.
+            self._slots = SlotBook(_no_counters)
         self._max_context = self._max_context or card.max_context or await self._ask_props()
 
     async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
@@ -198,19 +202,20 @@ class OpenAIChat:
 
     def _habits(self) -> Habits:
         assert self._model is not None, "the model is found out before it is asked"
-        site = Site(self.name, self._base_url, self._model, self._api_key, self._key_variable)
         habits = Habits(
-            link=Link(site, self._client, self._headers, self._now, self._open_meter),
+            link=Link(self._site(), self._client, self._headers, self._now, self._open_meter),
             endpoints=self._endpoints,
             policy=self._policy,
             rng=self._rng,
             sleep=self._sleep,
             server=self._server,
-            extra=self._extra,
         )
         if self._max_n is not None and habits.facts.max_n is None:
             habits.learn(max_n=self._max_n)
         return habits
+
+    def _site(self) -> Site:
+        return Site(self.name, self._base_url, self._model or "", self._api_key, self._key_variable)
 
     async def _open_meter(self, num_choices: int) -> Meter:
         return UsageMeter(num_choices) if self._slots is None else await self._slots.open(num_choices)
@@ -220,13 +225,12 @@ class OpenAIChat:
         try:
             return await self._client.get(path, cast_to=object, options={"headers": self._headers})
         except (openai.OpenAIError, ValueError) as error:
-            site = Site(self.name, self._base_url, self._model or "", self._api_key, self._key_variable)
-            fault = explain(error, site, now=self._now)
+            fault = explain(error, self._site(), now=self._now)
         raise fault
 
     async def _ask_props(self) -> int | None:
         """Ask an older llama.cpp server for its context."""
-        if self._server != "llamacpp":
+        if self._server != LLAMACPP:
             return None
         try:
             props = as_dict(await self._get(f"{self._root}/props"))
@@ -247,6 +251,10 @@ class OpenAIChat:
     @property
     def _root(self) -> str:
         return self._base_url.removesuffix("/v1")
+
+
+async def _no_counters() -> None:
+    return None
 
 
 def _read_card(card: Mapping[str, Any]) -> ModelCard:

@@ -40,8 +40,6 @@ class Habits:
     sleep: Callable[[float], Awaitable[None]]
     server: str
     """What software the endpoint is, where known."""
-    extra: Mapping[str, Any]
-    """Request fields of the endpoint's own dialect."""
 
     @property
     def facts(self) -> Facts:
@@ -86,7 +84,7 @@ async def sample(
             request=request,
             ledger=ledger,
             board=board,
-            extra={**habits.extra, **(extra or {})},
+            extra=extra or {},
             group=group,
             deadline=anyio.current_time() + request.timeouts.total_s,
             is_probe=is_probe,

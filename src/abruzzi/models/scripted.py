@@ -216,7 +216,9 @@ class _Play:
                 for index in indices:
                     group.start_soon(self._say, index, call)
         except anyio.get_cancelled_exc_class():
-            call.close(CallOutcome.CANCELLED, self._bill(indices), is_exact=True)
+            # Whoever has all choices may cancel before the call has closed: there was nothing left to cancel.
+            is_over = all(index in self.completions for index in indices)
+            call.close(CallOutcome.OK if is_over else CallOutcome.CANCELLED, self._bill(indices), is_exact=True)
             raise
         errors = [line.error for index in indices if (line := self.lines[index]).error is not None]
         if len(errors) < len(indices):

@@ -22,7 +22,7 @@ from abruzzi.models.usage import Meter, StreamEnd
 from abruzzi.models.wire import Chunk, as_text, read_chunk
 from abruzzi.nouns import Role, Usage
 
-AFTER_END_S = 5.0
+AFTER_END_S = 2.0
 """How long a server may keep a stream open after the last choice has ended, for its usage to come."""
 
 
@@ -191,12 +191,14 @@ class _Reading:
                 self.has_token = True
                 self.num_ended += 1
                 self.waiting[index] = choice.finish_reason
-        if num_tokens is not None or not self.meter.counts_each_choice:
-            self.end_waiting(num_tokens)
         if self.num_ended == len(self.order.indices):
             self._allow("end", AFTER_END_S)
+            # Whoever has all choices may cancel now; there is nothing left to cancel, and the bill is on its way.
+            self.scope.shield = True
         elif self.has_token:
             self._allow("next token", self.order.timeouts.idle_s)
+        if num_tokens is not None or not self.meter.counts_each_choice:
+            self.end_waiting(num_tokens)
 
     def end_waiting(self, num_tokens: int | None) -> None:
         """End the choices that waited for their token count."""

@@ -4,6 +4,7 @@ Pure, and tolerant in what it reads: servers leave fields out, send null for the
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -25,6 +26,11 @@ OPTIONAL_FIELDS = (
 
 USAGE_AT_EVERY_CHUNK = frozenset({"vllm", "sglang"})
 """Servers (``owned_by`` in their list of models) that tell the usage with each chunk when asked."""
+LLAMACPP = "llamacpp"
+_UNSUPPORTED = re.compile(
+    r"(no|not|n't) (be )?support|unsupport|not (permitted|allowed|available|recogni)|unknown|unrecogni|unexpected", re.I
+)
+"""Tells a field that an endpoint does not take from one whose value it does not like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ def write_body(
         n: choices to ask for.
         facts: tells which fields the endpoint refuses.
         server: what software it is, where known.
-        extra: fields that go in as they are: the schema's constraint, an engine's own.
+        extra: fields that go in as they are: the constraint of a schema.
     """
     options: dict[str, Any] = {"include_usage": True}
     if server in USAGE_AT_EVERY_CHUNK:
@@ -77,6 +83,10 @@ def write_body(
     kept = {k: v for k, v in fields.items() if v is not None and k not in facts.refused}
     if "max_tokens" in facts.refused and request.max_tokens is not None:
         kept["max_completion_tokens"] = request.max_tokens
+    if server == LLAMACPP:
+        # The tokens so far with each chunk, the prompt's progress, and one log-probability a token instead of twenty.
+        kept |= {"timings_per_token": True, "return_progress": True}
+        kept |= {"top_logprobs": 1} if "logprobs" in kept else {}
     if request.stop:
         kept["stop"] = list(request.stop)
     if n > 1:
@@ -86,7 +96,9 @@ def write_body(
 
 
 def find_refused_field(body: Mapping[str, Any], complaint: str) -> str | None:
-    """Name the optional field of a request that an error complains of; None when it is about something else."""
+    """Name the optional field that an endpoint says it does not take; None when its error is about something else."""
+    if not _UNSUPPORTED.search(complaint):
+        return None
     options = cast("Mapping[str, Any]", body.get("stream_options", {}))
     for field in OPTIONAL_FIELDS:
         if field in complaint and (field in body or field in options):
