@@ -102,6 +102,7 @@ class Story:
             case Answered(answer):
                 self.answer = answer
                 self.plan = answer.plan
+                self.candidates = {candidate.index: candidate for candidate in answer.candidates}
             case Failed():
                 self.failure = event
 

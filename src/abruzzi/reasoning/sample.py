@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from abruzzi.errors import AbruzziError, ModelError
+from abruzzi.errors import ModelError
 from abruzzi.models.chat import ChatEvent, ChatRequest, Ended, ReasoningDelta, Restarted, TextDelta
 from abruzzi.nouns import Candidate, Completion, FinishReason, Message, Plan, PlanOutcome, Role
+from abruzzi.reasoning.clustering import Clustering
 from abruzzi.reasoning.events import CandidateDelta, CandidateEnded, CandidateRestarted, CandidatesStarted, Settled
 from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.run import Run
@@ -97,6 +98,7 @@ class _Sampler:
         self._run = run
         self._n = n
         self._drafts = [_Draft() for _ in range(n)]
+        self._clustering = Clustering(run)
         self._send: MemoryObjectSendStream[Completion]
         self._receive: MemoryObjectReceiveStream[Completion]
         self._send, self._receive = anyio.create_memory_object_stream[Completion](math.inf)
@@ -145,12 +147,14 @@ class _Sampler:
     async def _enter(self, completion: Completion) -> None:
         """Turn a completion into a candidate: extract its answer and find its cluster."""
         candidate = read_candidate(completion)
-        if candidate.is_complete:
-            candidate = replace(candidate, cluster=await find_cluster(self._run, candidate))
+        if candidate.is_complete and candidate.answer is not None:
+            await self._clustering.add(candidate.index, candidate.answer)
         if candidate.error is not None:
             self._run.warn(f"candidate {candidate.index} failed: {candidate.error}")
         self._run.candidates[candidate.index] = candidate
-        self._run.tell(CandidateEnded(candidate))
+        for index, label in self._clustering.labels().items():
+            self._run.candidates[index] = replace(self._run.candidates[index], cluster=label)
+        self._run.tell(CandidateEnded(self._run.candidates[candidate.index]))
 
     def _is_settled(self) -> bool:
         ended = self._run.candidates.values()
@@ -199,24 +203,6 @@ def read_candidate(completion: Completion) -> Candidate:
         num_tokens=completion.num_tokens,
         error=completion.error,
     )
-
-
-async def find_cluster(run: Run, candidate: Candidate) -> int:
-    """Find the cluster whose members' answers equal this candidate's; a new one if there is none.
-
-    A cluster bears the lowest index of its members at the time it was founded. A comparison that fails counts as
-    unequal, and is recorded.
-    """
-    assert candidate.answer is not None, "only candidates with an answer are clustered"
-    for other in sorted(run.candidates.values(), key=lambda c: c.index):
-        if other.cluster is None or other.answer is None:
-            continue
-        try:
-            if await run.agree(other.answer, candidate.answer):
-                return other.cluster
-        except AbruzziError as error:
-            run.warn(f"could not compare {other.answer[:80]!r} with {candidate.answer[:80]!r}: {error}")
-    return candidate.index
 
 
 def _failure(index: int, error: str, seconds: float) -> Completion:
