@@ -89,6 +89,17 @@ def give_lambda(_: object) -> Callable[[], int]:
     return lambda: 1
 
 
+class Poisoned:
+    """Unpickling one raises in whoever does it."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return fail, ("poison",)
+
+
+def give_poison(_: object) -> Poisoned:
+    return Poisoned()
+
+
 def worker_id(_: object) -> int:
     return os.getpid()
 

@@ -68,11 +68,10 @@ def test_fixed_mode_differs_only_where_it_sees_that_an_answer_is_right() -> None
 
 
 def test_no_exploit_passes_in_fixed_mode() -> None:
-    """What the public functions wrongly accept ours do not, save v0349, which does not say what was asked for."""
+    """What the public functions wrongly accept."""
     exploits = [case for case in read_cases() if "EXPLOIT" in case["note"]]
     assert exploits
-    verdicts = zip(exploits, verify_cases(exploits, "fixed"), strict=True)
-    assert [case["id"] for case, verdict in verdicts if verdict.outcome is Outcome.CORRECT] == ["v0349"]
+    assert Outcome.CORRECT not in {verdict.outcome for verdict in verify_cases(exploits, "fixed")}
 
 
 @pytest.mark.slow

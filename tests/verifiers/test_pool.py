@@ -128,6 +128,8 @@ def test_segfault_leaves_no_core_dump(tmp_path: Path) -> None:
         (tasks.fail_unprintably, None, "UnprintableError"),
         (tasks.recurse, None, "RecursionError: maximum recursion depth exceeded"),
         (tasks.give_lambda, None, "AttributeError: Can't pickle local object 'give_lambda.<locals>.<lambda>'"),
+        (tasks.give_poison, None, "its value cannot be unpickled: ValueError: poison"),
+        (tasks.measure, tasks.Poisoned(), "ValueError: poison"),
         (tasks.double, threading.Lock(), "TypeError: cannot pickle '_thread.lock' object"),
         (without_a_module, 1, "PicklingError: Can't pickle <function nowhere.to_be_found"),
     ],
@@ -402,6 +404,46 @@ def test_failed_preparation_is_told() -> None:
         ending = pool.submit(tasks.double, 1, 10).result()
     assert isinstance(ending, Died)
     assert "ImportError: no module named 'sympathy'" in ending.reason
+
+
+def test_an_endless_limit_is_one_too(pool: Pool) -> None:
+    assert isinstance(pool.submit(tasks.double, 1, float("inf")).result(), Returned)
+
+
+def test_a_stopped_worker_is_killed_at_its_limit(pool: Pool) -> None:
+    assert isinstance(pool.submit(tasks.kill_self, signal.SIGSTOP, 0.3).result(), TimedOut)
+
+
+def test_where_no_worker_can_be_had_each_task_is_told_why(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import resource\n"
+        "from abruzzi.verifiers.pool import Pool\n"
+        "from tests.verifiers import tasks\n"
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "with Pool() as pool:\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (4, limits[1]))\n"
+        "    told = pool.submit(tasks.double, 1, 10).result()\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, limits)\n"
+        "    print(told.reason, pool.submit(tasks.double, 1, 10).result().value, sep='\\n')\n"
+    )
+    done = run_script(script, cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "no worker could be started: [Errno 24] Too many open files; the next task tries again",
+        "2",
+    ]
+    assert done.stderr == ""
+
+
+def test_a_fork_is_refused(pool: Pool) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            pool.submit(tasks.double, 1, 10)
+        except ConfigError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 @pytest.mark.parametrize("workers", [0, -1])

@@ -14,12 +14,14 @@ Why not pebble 5.2, which was tried first: it kills the worker only, so a proces
 fails in a script without that guard. ``concurrent.futures`` and ``multiprocessing.Pool`` cannot end one task at all.
 """
 
+import os
 import pickle
 import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -112,6 +114,7 @@ class Pool:
         self._unfinished: set[_Job] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._owner = os.getpid()
         self._is_closed = False
 
     def submit(self, function: Callable[[T], R], argument: T, limit_s: float) -> Future[Ending[R]]:
@@ -120,7 +123,7 @@ class Pool:
         The limit counts from the moment a worker is given the task.
 
         Raises:
-            ConfigError: the limit is not positive, or the pool is closed.
+            ConfigError: the limit is not positive, the pool is closed, or made by the process this one forked from.
         """
         return self._submit(function, argument, limit_s).future
 
@@ -198,6 +201,8 @@ class Pool:
     def _submit(self, function: Callable[[Any], Any], argument: object, limit_s: float) -> _Job:
         if not limit_s > 0:
             raise ConfigError(f"a wall limit must be positive, got {limit_s!r} seconds")
+        if self._owner != os.getpid():
+            raise ConfigError("a pool cannot be used in a fork of the process that made it: make another one")
         job = _Job(function, argument, limit_s)
         with self._lock:
             if self._is_closed:
@@ -214,7 +219,8 @@ class Pool:
         with self._lock:
             job.is_cancelled = True
             if job.worker is not None:
-                job.worker.sock.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # it may have died this moment
+                    job.worker.sock.shutdown(socket.SHUT_RDWR)
         if not job.future.cancel():
             return False
         with self._lock:
@@ -226,7 +232,10 @@ class Pool:
         worker: Worker | None = None
         while (job := self._queue.get()) is not None:
             if job.future.set_running_or_notify_cancel():
-                worker, ending = self._finish(job, worker)
+                try:
+                    worker, ending = self._finish(job, worker)
+                except Exception as error:  # noqa: BLE001  # recorded: whatever is wrong with us, nobody waits for ever
+                    worker, ending = None, Died(f"the pool failed: {type(error).__name__}: {error}", 0.0)
                 job.argument = None  # it may be large, and its ending may wait long to be fetched
                 with self._lock:
                     self._unfinished.discard(job)
@@ -253,7 +262,7 @@ class Pool:
             except TimeoutError:
                 self._zygote.kill(worker)
                 return None, TimedOut(job.limit_s, time.monotonic() - start)
-            except (EOFError, OSError, pickle.UnpicklingError):
+            except (EOFError, OSError):
                 reason = self._zygote.kill(worker)
                 if job.is_cancelled or was_fresh:
                     return None, Died("cancelled" if job.is_cancelled else reason, time.monotonic() - start)

@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,8 +42,11 @@ _REPLY = struct.Struct("<q")
 _LENGTH = struct.Struct("<Q")
 _OUT_OF_MEMORY = 112
 """Exit code of a worker that met MemoryError: what else it holds is not to be trusted any more."""
-_START_LIMIT_S = 120.0
-"""For the imports: a second as a rule, a minute on a loaded machine without compiled bytecode."""
+_REPLY_LIMIT_S = 120.0
+"""For the imports above all: a second as a rule, a minute on a loaded machine without compiled bytecode."""
+_END_LIMIT_S = 20.0
+_LONGEST_WAIT_S = 86_400.0
+"""What a socket can be told to wait, for a limit that is infinite."""
 _MAX_ERROR_CHARS = 2000
 """An exception may quote the whole of what it was raised for."""
 _PR_SET_PDEATHSIG = 1
@@ -63,11 +67,15 @@ class Worker:
 
         Raises:
             TimeoutError: not done at the deadline (``time.monotonic``).
-            EOFError, OSError, pickle.UnpicklingError: it is dead or has lost its senses.
+            EOFError, OSError: it is dead.
         """
         self.is_fresh = False
         _send(self.sock, message, deadline)
-        return pickle.loads(_receive(self.sock, deadline))  # noqa: S301  # from our own worker
+        answer = _receive(self.sock, deadline)
+        try:
+            return pickle.loads(answer)  # noqa: S301  # from our own worker
+        except Exception as error:  # noqa: BLE001  # a value's own code runs here; recorded as what the task raised
+            return None, f"its value cannot be unpickled: {_describe(error)}"
 
 
 class Zygote:
@@ -97,16 +105,16 @@ class Zygote:
         """
         if sys.platform == "win32":
             raise VerifierError("verifiers need os.fork, which Windows lacks: use WSL")
-        ours, theirs = socket.socketpair()
-        with self._lock, theirs:
+        with self._lock:
             try:
                 if self._is_closed:
                     raise EOFError("its pool is closed")
                 control = self._control or self._start()
-                socket.send_fds(control, [_REQUEST.pack(b"F", 0)], [theirs.fileno()])
-                (pid,) = _REPLY.unpack(_read(control, _REPLY.size, None))
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    socket.send_fds(control, [_REQUEST.pack(b"F", 0)], [theirs.fileno()])
+                pid = self._reply(control)
             except (OSError, EOFError) as error:
-                ours.close()
                 self._forget()
                 raise VerifierError(f"no worker could be started: {error}; the next task tries again") from error
         if pid < 0:
@@ -122,7 +130,7 @@ class Zygote:
                 if self._control is None:
                     raise EOFError
                 self._control.sendall(_REQUEST.pack(b"K", worker.pid))
-                (status,) = _REPLY.unpack(_read(self._control, _REPLY.size, None))
+                status = self._reply(self._control)
             except (OSError, EOFError):
                 self._forget()
                 return "the process that all workers come from ended"
@@ -131,52 +139,65 @@ class Zygote:
     def close(self) -> None:
         """End the zygote and with it all workers; whoever waits for it gets an error."""
         self._is_closed = True
-        process, control = self._process, self._control
-        if process is not None and self._owner == os.getpid():  # not in a fork of the process that started it
-            if control is not None:
-                control.shutdown(socket.SHUT_RDWR)
-            else:
-                process.terminate()
-            process.wait()
+        self._end()
         with self._lock:
             self._forget()
 
+    def _reply(self, control: socket.socket) -> int:
+        (number,) = _REPLY.unpack(_read(control, _REPLY.size, time.monotonic() + _REPLY_LIMIT_S))
+        return number
+
     def _start(self) -> socket.socket:
         self._folder = _make_folder(Path(tempfile.mkdtemp(prefix="abruzzi-")))
+        atexit.register(self.close)
         ours, theirs = socket.socketpair()
         start = f"from {__name__} import serve; serve({theirs.fileno()})"
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # our own program
-                [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {start}"],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # out of reach of the terminal's Ctrl-C
-                # With a fixed hash seed the order of sets, and with it sympy's choices, are the same in every run.
-                env={**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            )
-        atexit.register(self.close)
-        deadline = time.monotonic() + _START_LIMIT_S
+        deadline = time.monotonic() + _REPLY_LIMIT_S
         try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603  # our own program
+                    [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {start}"],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # out of reach of the terminal's Ctrl-C
+                    # With a fixed hash seed the order of sets, and with it sympy's choices, are the same in every run.
+                    env={**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                )
             _send(ours, pickle.dumps((self._prepare, self._max_memory_bytes, self._folder)), deadline)
             if complaint := _receive(ours, deadline):
                 raise OSError(complaint.decode(errors="replace"))
         except (OSError, EOFError):
             ours.close()
-            self._process.terminate()
             raise
         self._control = ours
         return ours
 
+    def _end(self) -> None:
+        """End its process; in a fork of the process that started it, do nothing."""
+        process, control = self._process, self._control
+        if process is None or self._owner != os.getpid():
+            return
+        if control is None:
+            process.terminate()
+        else:
+            with suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+        try:
+            process.wait(_END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
     def _forget(self) -> None:
-        """Let go of a zygote that is dead or to die: it ends when its control socket does."""
+        """Let go of a zygote that is dead or to die."""
+        self._end()
         if self._control is not None:
             self._control.close()
-        if self._process is not None and self._owner == os.getpid():
-            self._process.wait()
+        if self._owner == os.getpid() and self._folder.name:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._process = self._control = None
+        self._process, self._control, self._folder = None, None, Path()
         atexit.unregister(self.close)
 
 
@@ -344,7 +365,7 @@ def _read(sock: socket.socket, num_bytes: int, deadline: float | None) -> bytes:
 
 
 def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(deadline - time.monotonic(), 1e-3)
+    return None if deadline is None else min(max(deadline - time.monotonic(), 1e-3), _LONGEST_WAIT_S)
 
 
 def _make_folder(path: Path) -> Path:
