@@ -62,13 +62,16 @@ class _InputsOutputs:
     pairs: tuple[tuple[str, str], ...]
 
 
-def verify_code(row: Row, *, program: Limits = PROGRAM_LIMITS, suite: Limits = SUITE_LIMITS) -> Verdict:
+def verify_code(
+    row: Row, *, program: Limits = PROGRAM_LIMITS, suite: Limits = SUITE_LIMITS, max_seconds: float = MAX_SECONDS
+) -> Verdict:
     """Run the reply's code against the row's tests.
 
     Args:
         row: the reply and its tests.
         program: what a program may use in each of its tests.
         suite: what all tests of a function may use together.
+        max_seconds: when to cut off the tests of a program as a whole.
     """
     try:
         tests = _read_tests(row)
@@ -82,7 +85,7 @@ def verify_code(row: Row, *, program: Limits = PROGRAM_LIMITS, suite: Limits = S
         return unparsed("the reply holds no fenced block of Python")
     try:
         if isinstance(tests, _InputsOutputs):
-            return _judge_program(blocks[-1], tests, program)
+            return _judge_program(blocks[-1], tests, program, max_seconds)
         return _judge_functions(_code_for(blocks, tests), tests, suite)
     except SandboxError as error:
         return broken(str(error))
@@ -204,8 +207,8 @@ def _judge_functions(code: str, tests: _Functional, limits: Limits) -> Verdict:
     return broken(f"the row's tests: {trial.reason}", code) if trial.is_fault else wrong(code, trial.reason)
 
 
-def _judge_program(code: str, tests: _InputsOutputs, limits: Limits) -> Verdict:
-    deadline = time.monotonic() + MAX_SECONDS
+def _judge_program(code: str, tests: _InputsOutputs, limits: Limits, max_seconds: float) -> Verdict:
+    deadline = time.monotonic() + max_seconds
     with lend("solutions") as sandbox:
         for number, (stdin, expected) in enumerate(tests.pairs, start=1):
             name = f"test {number} of {len(tests.pairs)}"
@@ -213,7 +216,7 @@ def _judge_program(code: str, tests: _InputsOutputs, limits: Limits) -> Verdict:
             data = stdin.encode("utf-8", "surrogatepass")
             run = run_program(sandbox, code, stdin=data, limits=enough, deadline=deadline)
             if run.stopped and time.monotonic() >= deadline:
-                return Verdict(Outcome.TIMEOUT, 0.0, code, f"not done within {MAX_SECONDS:g} s, at {name}")
+                return Verdict(Outcome.TIMEOUT, 0.0, code, f"not done within {max_seconds:g} s, at {name}")
             if not run.is_success:
                 return wrong(code, f"{name}: {run.failure}")
             if difference := compare_outputs(run.output.decode("utf-8", "replace"), expected):

@@ -9,7 +9,8 @@ itself will do where the reply marks it as its answer (a box, ``<answer>``, JSON
 for counts, and the part given in the question must be as given. An output must be a literal; an input may be an
 expression that makes one. The function is the row's own, and runs apart from the model's expression, in the sandbox.
 
-A row that does not hold the given part can only have the truth of the assertion checked; the verdict then says so.
+Of a row that asks for an output and does not hold the input only the truth of the assertion can be checked, and the
+verdict says so; one that asks for an input and does not hold the output is an error.
 
 Method: arXiv 2401.03065, where an answer counts if ``assert f(input) == output`` holds.
 """
@@ -22,7 +23,7 @@ from typing import Any, cast
 from abruzzi.errors import DataError, SandboxError
 from abruzzi.nouns import Verdict
 from abruzzi.verifiers.extract import How, extract_answer, split_thinking
-from abruzzi.verifiers.fences import tagged_blocks
+from abruzzi.verifiers.fences import python_blocks
 from abruzzi.verifiers.row import Row
 from abruzzi.verifiers.sandbox import Limits, lend, run_tests
 from abruzzi.verifiers.verdicts import broken, correct, shown, unparsed, wrong
@@ -56,9 +57,11 @@ def verify_cruxeval(row: Row) -> Verdict:
         return _judge_output(function, given_input, answer)
     call, value = assertion
     if asks_input:
-        if given_output and not _is_same_literal(value, given_output):
+        if not given_output:
+            return broken("the row does not state the output to be reached", _shown_assertion(call, value))
+        if not _is_same_literal(value, given_output):
             return wrong(_shown_assertion(call, value), f"it asserts another output than {shown(given_output)}")
-        return _judge_input(function, call, value, is_given=bool(given_output))
+        return _judge_input(function, call, value)
     if given_input and ast.dump(call) != ast.dump(_call(given_input)):
         return wrong(_shown_assertion(call, value), f"it asserts about another input than {shown(given_input)}")
     return _judge_output(function, ast.unparse(call)[2:-1], ast.unparse(value), is_given=bool(given_input))
@@ -115,7 +118,7 @@ def _call(arguments: str) -> ast.Call:
 
 def _assertion(text: str) -> tuple[ast.Call, ast.expr] | None:
     """Find the last assertion of the last Python block: its call of ``f``, and what it is compared with."""
-    blocks = tagged_blocks(text)
+    blocks = python_blocks(text)
     try:
         body = ast.parse(blocks[-1][:MAX_ANSWER_CHARS]).body if blocks else []
     except _UNREADABLE:
@@ -170,22 +173,17 @@ def _judge_output(function: str, arguments: str, answer: str, *, is_given: bool 
     return _run(function, source, f"assert f({arguments}) == answer()", extracted, is_given=is_given)
 
 
-def _judge_input(function: str, call: ast.Call, value: ast.expr, *, is_given: bool) -> Verdict:
+def _judge_input(function: str, call: ast.Call, value: ast.expr) -> Verdict:
     """Call the function with what the model's expressions come to, as plain data."""
-    extracted = _shown_assertion(call, value)
-    try:
-        _literal(ast.unparse(value))
-    except DataError as error:
-        return wrong(extracted, str(error))
     arguments = ast.unparse(call)[2:-1]
     source = f"def take(*args, **kwargs):\n    return repr((args, kwargs))\ndef answer():\n    return take({arguments})"
     tests = (
         f"import ast\nargs, kwargs = ast.literal_eval(answer())\nassert f(*args, **kwargs) == ({ast.unparse(value)})"
     )
-    return _run(function, source, tests, extracted, is_given=is_given)
+    return _run(function, source, tests, _shown_assertion(call, value))
 
 
-def _run(function: str, source: str, tests: str, extracted: str, *, is_given: bool) -> Verdict:
+def _run(function: str, source: str, tests: str, extracted: str, *, is_given: bool = True) -> Verdict:
     try:
         with lend("solutions") as solutions, lend("tests") as testers:
             trial = run_tests(

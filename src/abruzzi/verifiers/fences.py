@@ -45,12 +45,8 @@ def find_blocks(text: str) -> Iterator[Block]:
         yield Block(tag, dedent("\n".join(lines)))
 
 
-def tagged_blocks(text: str) -> list[str]:
-    """List the blocks that say they hold Python; empty ones left out."""
-    return [block.text for block in find_blocks(text) if block.tag in _PYTHON and block.text.strip()]
-
-
 def python_blocks(text: str) -> list[str]:
     """List the blocks that say they hold Python, or, where there are none, those that name no language."""
-    untagged = [block.text for block in find_blocks(text) if not block.tag and block.text.strip()]
-    return tagged_blocks(text) or untagged
+    blocks = [block for block in find_blocks(text) if block.text.strip()]
+    tagged = [block.text for block in blocks if block.tag in _PYTHON]
+    return tagged or [block.text for block in blocks if not block.tag]

@@ -68,9 +68,7 @@ def find_wall() -> WallName:
 def _settle(walls: tuple[WallName, ...]) -> WallName:
     reasons: list[str] = []
     for wall in walls:
-        if wall is WallName.NONE and _rooms.is_unsafe:
-            break
-        reason = probe(wall, _rooms.python)
+        reason = "is no wall" if wall is WallName.NONE else probe(wall, _rooms.python)
         if not reason:
             return wall
         reasons.append(f"{wall}: {reason}")

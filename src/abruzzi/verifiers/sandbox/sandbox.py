@@ -167,8 +167,14 @@ class Sandbox:
 
     @property
     def is_alive(self) -> bool:
-        """True while its first process runs."""
-        return self._process.poll() is None
+        """True while its first process runs and holds the line."""
+        if self._process.poll() is not None:
+            return False
+        self._control.settimeout(0.0)
+        with suppress(BlockingIOError):
+            self._control.recv(1, socket.MSG_PEEK)
+            return False  # nothing is due, so this is the end of the line
+        return True
 
     def send(self, message: Any) -> None:
         """Send the spawner a message; a dead one shows when its answer is awaited."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from abruzzi.errors import SandboxError
 from abruzzi.verifiers.sandbox.interpreter import Interpreter
 
 CELL_FOLDER = "/box"
@@ -56,6 +57,9 @@ def start_behind(wall: WallName, interpreter: Interpreter, boot: str, *, disk_by
         interpreter: which Python.
         boot: source for its ``-c``.
         disk_bytes: size of the memory-backed folder, where the wall has one.
+
+    Raises:
+        SandboxError: the wall's program is not installed.
     """
     python = [interpreter.executable, *_PYTHON_OPTIONS, "-c", boot, PROCESS_TITLE, str(os.getpid())]
     if wall is not WallName.BUBBLEWRAP:
@@ -66,8 +70,12 @@ def start_behind(wall: WallName, interpreter: Interpreter, boot: str, *, disk_by
     identity = (
         ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if is_root else ["--unshare-user"]
     )
-    command = [shutil.which("bwrap") or "bwrap", *identity]
-    command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    program = shutil.which("bwrap")
+    if program is None:
+        raise SandboxError("the program bwrap is not installed")
+    command = [program, *identity]
+    command += ["--unshare-ipc", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    command += ["--unshare-pid", "--as-pid-1"]  # the spawner as the first process: when it ends the kernel ends all
     parents = {parent for path in interpreter.readable for parent in Path(path).parents if parent != Path("/")}
     for parent in sorted(parents):  # made by hand, as those that bubblewrap makes are its own user's only
         command += ["--perms", "0755", "--dir", str(parent)]

@@ -19,6 +19,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -100,7 +101,8 @@ def _nothing() -> None:
 
 
 def _send(control: socket.socket, message: Mapping[str, Any]) -> None:
-    control.send(json.dumps(message).encode())
+    with suppress(OSError):  # the host is gone: the next read tells
+        control.send(json.dumps(message).encode())
 
 
 def _become_cell(request: Mapping[str, Any], confinement: Confinement, descriptors: list[int]) -> Callable[[], None]:
