@@ -216,7 +216,8 @@ class Verdict:
 
     outcome: Outcome
     score: float
-    """In [0, 1]; below 1 and above 0 only where partial credit exists. 0 unless correct or wrong."""
+    """In [0, 1]; below 1 and above 0 only where partial credit exists. 0 unless correct or wrong. In ``published`` mode
+    the public number as it is, −1 included."""
     extracted: str | None
     """The answer that was judged."""
     reason: str
