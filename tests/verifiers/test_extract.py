@@ -51,6 +51,7 @@ from abruzzi.verifiers.extract import How, extract_answer, split_thinking, tidy
         ("First 1.\nThat makes 6 * 7 = 42.", "42", How.LAST_LINE),
         ("It takes 5 days.\nIn all he earns $1,260 in those days.", "$1,260", How.LAST_LINE),
         ("Paris", "Paris", How.LAST_LINE),
+        ("so 9.\nA: 90,000", "90,000", How.LAST_LINE),
         ("12 apples", "12 apples", How.LAST_LINE),
         ("17 + 25 is the same as 42.", "42", How.LAST_LINE),
         ("```\nx\n42\n```", "42", How.LAST_LINE),

@@ -22,7 +22,7 @@ from abruzzi.verifiers.latex import flatten
 from abruzzi.verifiers.literals import LiteralError, read_literal
 from abruzzi.verifiers.maths import MAX_CHARS, bare_digits, is_long_integer, is_prose, squeeze
 from abruzzi.verifiers.symbolic import prepare, symbolically_equal
-from abruzzi.verifiers.values import read_value
+from abruzzi.verifiers.values import Kind, read_value
 
 Key = tuple[Hashable, ...]
 
@@ -57,11 +57,13 @@ def agree_quickly(first: str, second: str, kind: AnswerKind = AnswerKind.AUTO) -
     """Say whether two answers are equal where no algebra is needed, within milliseconds; else None."""
     if first == second:
         return True
-    keys = canonical(first, kind), canonical(second, kind)
-    if None not in keys:
+    keys = [key for key in (canonical(first, kind), canonical(second, kind)) if key is not None]
+    if len(keys) == 2:
         return keys[0] == keys[1]
-    first, second = flatten(first), flatten(second)
-    return True if squeeze(first) == squeeze(second) else None
+    if squeeze(flatten(first)) == squeeze(flatten(second)):
+        return True
+    is_formula = all(key[0] in _FORMULAS for key in keys)
+    return None if is_formula else False
 
 
 def prepare_agreement() -> None:
@@ -91,6 +93,8 @@ def canonical(answer: str, kind: AnswerKind = AnswerKind.AUTO) -> Key | None:
             return _code_key(answer) if is_code else _maths_key(answer)
 
 
+_FORMULAS = frozenset([Kind.NUMBER, Kind.INFINITY, Kind.SEVERAL, Kind.TUPLE, Kind.UNION, Kind.MATRIX, Kind.CHOICE])
+"""Kinds that an answer without a key, which is a formula, can be equal to."""
 _CONTAINER = re.compile(r"\s*(?:\{\s*[\"']|\[\s*[\[{\"'])")
 """Only objects, nested lists and lists of strings are data of their own; [1, 2] is left to maths."""
 _LINES = re.compile(r"\n[^\n]*\S[^\n]*\n")

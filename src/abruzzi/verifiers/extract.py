@@ -8,8 +8,8 @@ Looked for in the text after the last ``</think>``, first hit wins:
    joined by nothing but commas, "and" or "or" are one answer in several parts.
 3. ``json``: the value of the last ``"answer": …``.
 4. ``marker``: what follows the last ``The answer is …``, ``Answer: …``, ``#### …`` or a heading ``Answer``.
-5. ``last_line``: on the last line, the bold part, the last formula, what follows the last ``=``, the line where it has
-   few words, the last number, or the line where it holds none.
+5. ``last_line``: on the last line (an ``A:`` before it left out), the bold part, the last formula, what follows the
+   last ``=``, the line where it has few words, the last number, or the line where it holds none.
 
 3 to 5 look at the last 100,000 characters only: prose that far from the end states no final answer.
 
@@ -79,9 +79,11 @@ _JSON_KEY = re.compile(r'"(?:final_)?answer"\s{0,20}:\s{0,20}', re.IGNORECASE)
 _MARKER = re.compile(
     r"\b(?:answer(?: choice)?|(?:correct|best|right) (?:option|choice))\b[*_`\"')\]]{0,4}"
     r"(?:\s(?:to|for)\s[^\n.:=]{0,80}?)?[*_ ]{0,4}"
-    r"(?:\bis\b|\bare\b|\b(?:w(?:ill|ould)|must|should) be\b|[:：=])[ \t]{0,20}:?|^[ \t]{0,8}####(?!#)",
+    r"(?:\bis\b|\bare\b|\b(?:w(?:ill|ould)|must|should) be\b|[:：=]|(?=\s{0,4}\\[(\[]))[ \t]{0,20}:?"
+    r"|^[ \t]{0,8}####(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
+_SHORT_MARKER = re.compile(r"^(?:A|Ans|ANS):\s")
 _HEADING = re.compile(r"^[^\w\n]{0,8}(?:final )?answer[^\w\n]{0,8}$", re.IGNORECASE | re.MULTILINE)
 _SENTENCE_END = re.compile(
     r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?](?=\s)|,?\s(?:because|since)\s|,\sso\s|;\s"
@@ -176,8 +178,8 @@ def _from_box(text: str) -> Extracted | None:
 
 def _is_joint(gap: str) -> bool:
     """Say whether the text between two boxes does nothing but list them."""
-    if len(gap) > MAX_JOINT_CHARS:
-        return False
+    if len(gap) > MAX_JOINT_CHARS or not gap:
+        return not gap
     return _JOINT.fullmatch(_NAMED.sub(" ", _MARKUP.sub(" ", gap)).strip()) is not None
 
 
@@ -223,7 +225,7 @@ def _from_marker(text: str) -> Extracted | None:
 
 def _from_last_line(text: str) -> Extracted | None:
     text = _EMPTY.sub("", text).rstrip().removesuffix("```").rstrip()
-    line = text.rpartition("\n")[2].strip()
+    line = _SHORT_MARKER.sub("", text.rpartition("\n")[2].strip())
     bold = _BOLD.findall(line)
     answer = tidy(bold[-1] if bold else line)
     if not bold and _PROSE.search(line) and len(answer.split()) > MAX_ANSWER_WORDS:

@@ -63,6 +63,7 @@ _COMMANDS = {
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)(?=[^A-Za-z]|$)")
 _SPACING = re.compile(r"\\[,;: ]|~|\\$")
+_NEGATIVE_SPACE = re.compile(r"\\!\s*")
 _ROOT = re.compile(r"√\s?(\d{1,40}(?:\.\d{1,40})?)")
 _DEGREES = re.compile(r"\^\s?\{?\s?\\circ\s?\}?")
 _STYLED = re.compile(
@@ -82,18 +83,22 @@ def flatten(text: str) -> str:
         text = _ROOT.sub(r"\\sqrt{\1}", text).translate(_UNICODE)
         if not text.isascii():
             text = "".join(str(unicodedata.decimal(c, c)) for c in unicodedata.normalize("NFKC", text))
+    text = text.strip()
+    if text[:1] == text[-1:] == '"' and text.count('"') == 2:
+        text = text[1:-1]
     text = _drop_delimiters(text)
     if "\\" in text or "~" in text:
         text = _flatten_commands(text)
     text = text.strip("*_` \t\r\n")
     if "..." in text:
         text = _RECURRING.sub(_repeat, text)
-    text = " ".join(text.replace("\\!", "").replace("{,}", ",").split())
+    text = " ".join(text.replace("{,}", ",").split())
     return text.removesuffix("\\\\").rstrip(" .,;:*_`")
 
 
 def _flatten_commands(text: str) -> str:
-    text = text.replace("\\%", "%").replace("\\&", "&").replace("\\#", "#").replace("\\!", "")
+    text = text.replace("\\%", "%").replace("\\&", "&").replace("\\#", "#")
+    text = _NEGATIVE_SPACE.sub("", text)
     text = _OPERATOR.sub(r"\\\1 ", text)
     text = _COMMAND.sub(lambda m: _COMMANDS.get(m[1], m[0]), text)
     text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")

@@ -7,7 +7,8 @@ filter can); a caller who must not hang runs this in a process that can be kille
 
 Departures from math-verify's own defaults, each because of a wrong verdict that we reproduced: the text is always taken
 as one LaTeX expression (its search for a number in the text reads ``6*sqrt(2)`` as 6), and its fallback to strings is
-off (ours is in ``maths``).
+off (ours is in ``maths``); two expressions are compared by their values at a few points, which neither takes minutes
+as simplifying can nor confuses two small numbers. Equations, inequalities, sets and matrices are left to it.
 """
 
 import logging
@@ -21,6 +22,9 @@ MAX_CHARS = 1_000
 MAX_DEPTH = 16
 MAX_GROUPS = 40
 MAX_POWER = 9_999
+MAX_ROUNDING = 0.5e-6
+MAX_RELATIVE_ERROR = 1e-4
+"""How far a decimal may be from a constant without a short decimal form: as in ``maths``."""
 MAX_RESULT_DIGITS = 50_000
 MAX_EXPANSION = 16
 """Largest power of a sum of variables; beyond it, simplifying would expand it to thousands of terms."""
@@ -44,7 +48,58 @@ def symbolically_equal(gold: str, answer: str) -> bool:
         if "..." in text:  # what the dots stand for is anybody's guess, math-verify's included
             return False
     golds, answers = parse_expression(gold), parse_expression(answer)
-    return bool(golds and answers and _math_verify().verify(list(golds), list(answers), timeout_seconds=None))
+    if not golds or not answers:
+        return False
+    is_same = _compare_values(golds[0], answers[0])
+    if is_same is not None:
+        return is_same
+    return bool(_math_verify().verify(list(golds), list(answers), timeout_seconds=None))
+
+
+def _compare_values(gold: Any, answer: Any) -> bool | None:
+    """Decide whether two expressions have the same values at two positive points; else None.
+
+    Only where an absolute value occurs (the root of a square is one) does a negative point count, too: roots and
+    logarithms of negative numbers are not what an answer in variables means.
+    """
+    sympy = _sympy()
+    unsure = (sympy.Integral, sympy.Sum, sympy.Derivative, sympy.floor, sympy.ceiling, sympy.core.function.AppliedUndef)
+    try:
+        if not isinstance(gold, sympy.Expr) or not isinstance(answer, sympy.Expr) or (gold + answer).has(*unsure):
+            return None
+        names = sorted({symbol.name for symbol in gold.free_symbols | answer.free_symbols} - {"i"})
+        has_sign = (gold.doit() + answer.doit()).has(sympy.Abs)
+        for k, sign in enumerate((1, 1, -1) if names and has_sign else (1, 1) if names else (1,)):
+            point = {name: sympy.Rational(sign * (97 + 31 * i + 13 * k * (i + 1)), 73) for i, name in enumerate(names)}
+            is_same = _compare_at(gold, answer, {**point, "i": sympy.I}, only_real=sign < 0)
+            if is_same is False or (is_same is None and sign > 0):
+                return is_same
+    except Exception:  # noqa: BLE001 - sympy raises anything; math-verify then has its own way of failing
+        return None
+    return True
+
+
+def _compare_at(gold: Any, answer: Any, point: dict[str, Any], *, only_real: bool) -> bool | None:
+    """Compare two values by 30 significant digits of their difference; None where they have none.
+
+    math-verify would compare to 15 digits after the point, for which all small numbers are equal, or simplify.
+    """
+    sides = [side.subs({symbol: point[symbol.name] for symbol in side.free_symbols}) for side in (gold, answer)]
+    if only_real and not all(side.evalf().is_real for side in sides):
+        return None
+    difference = (sides[0] - sides[1]).evalf(30)
+    parts = [part for part in difference.as_real_imag() if not _is_nothing(part)]
+    if not all(part.is_Float or part.is_Rational for part in parts):
+        return None
+    if parts and any(side.has(_sympy().Float) for side in (gold, answer)):
+        size, error = float(abs(sides[0].evalf())), float(abs(difference))
+        return error <= MAX_ROUNDING and error <= MAX_RELATIVE_ERROR * size
+    return not parts
+
+
+def _is_nothing(part: Any) -> bool:
+    """Say whether a number is 0, or not one of its digits is certain after 100 were worked out."""
+    return part == 0 or (part.is_Float and part._prec == 1)
 
 
 def refuse_costly(flat: str) -> None:
@@ -135,6 +190,14 @@ def prepare() -> None:
 
 
 @cache
+def _sympy() -> Any:
+    """Import sympy on first use."""
+    import sympy
+
+    return sympy
+
+
+@cache
 def _math_verify() -> Any:
     """Import math-verify on first use: sympy takes most of a second."""
     import math_verify
@@ -150,4 +213,11 @@ def parse_expression(flat: str) -> tuple[Any, ...]:
     latex = re.sub(r"<=|>=|!=|\*(?!\*)", lambda m: _ARROW[m[0]], latex).replace("**", "^")
     library = _math_verify()
     config = [library.LatexExtractionConfig(boxed_match_priority=0)]
-    return tuple(library.parse(f"\\boxed{{{latex}}}", config, fallback_mode="no_fallback", parsing_timeout=None))
+    found = library.parse(
+        f"\\boxed{{{latex}}}",
+        config,
+        fallback_mode="no_fallback",
+        extraction_mode="first_match",  # all of it or nothing: not a fraction out of the middle
+        parsing_timeout=None,
+    )
+    return tuple(found)

@@ -170,8 +170,7 @@ def _read(flat: str, depth: int) -> Value:
     choice = _CHOICE.fullmatch(flat)
     if choice and (choice[1] or choice[2].isupper()):
         return _choice(choice, depth)
-    if ", " in flat or not any(bracket in flat for bracket in "([{"):
-        flat = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), flat)
+    flat = _drop_thousands(flat)
     for split in (
         _split_several,
         _split_named,
@@ -188,6 +187,19 @@ def _read(flat: str, depth: int) -> Value:
     if infinite:
         return Value(Kind.INFINITY, text="-" if infinite[1] == "-" else "+")
     return _words(flat) or _number(flat)
+
+
+def _drop_thousands(flat: str) -> str:
+    """Take separators of thousands away; in brackets they separate items, unless those are spaced."""
+    if "," not in flat:
+        return flat
+    spans = [] if ", " in flat else list(_closed_spans(flat))
+
+    def join(match: re.Match[str]) -> str:
+        is_inside = any(start < match.start() < end for start, end in spans)
+        return match[0] if is_inside else match[0].replace(",", "")
+
+    return _THOUSANDS.sub(join, flat)
 
 
 def _choice(match: re.Match[str], depth: int) -> Value:
