@@ -11,6 +11,7 @@ from tests.verifiers.sandbox.walls import need_any
 
 DOUBLE = "def f(x):\n    return x * 2"
 FIRST = "def f(items, default=0):\n    return items[0] if items else default"
+APPLY = "def f(items, change):\n    change(items)\n    return items"
 UPPER = "def f(text):\n    return text.upper()"
 
 
@@ -54,6 +55,9 @@ def judge(kind: str, assertion: str, function: str = DOUBLE, **extra: Any) -> Ve
         ("pass", DOUBLE, "2", Outcome.UNPARSED),
         ("import sys; sys.exit(0)", DOUBLE, "2", Outcome.UNPARSED),
         ("", DOUBLE, "2", Outcome.UNPARSED),
+        ("assert f() == 7", "def f(): return 7", "", Outcome.CORRECT),
+        ("assert f(None) == 7", "def f(x=0): return 7", "", Outcome.WRONG),
+        ("assert f([1], lambda x: x.pop()) == []", APPLY, "[1], lambda x: x.pop()", Outcome.CORRECT),
     ],
 )
 def test_an_output_is_right_when_the_function_returns_it(
@@ -79,6 +83,9 @@ def test_an_output_is_right_when_the_function_returns_it(
         ("assert f(type('T', (), {'__eq__': lambda s, o: True})()) == 4", DOUBLE, "4", Outcome.WRONG),
         ("assert f(*[2]) == 4", DOUBLE, "4", Outcome.CORRECT),
         ("assert f(undefined) == 4", DOUBLE, "4", Outcome.WRONG),
+        ("assert f([1, 2], lambda x: x.reverse()) == [2, 1]", APPLY, "[2, 1]", Outcome.CORRECT),
+        ("assert f([1, 2], sorted) == [2, 1]", APPLY, "[2, 1]", Outcome.WRONG),
+        ("assert f(type('T', (), {'upper': lambda s: 'AB', '__call__': id})()) == 'AB'", UPPER, "'AB'", Outcome.WRONG),
         ("assert True", DOUBLE, "4", Outcome.UNPARSED),
         ("pass", DOUBLE, "4", Outcome.UNPARSED),
     ],

@@ -7,7 +7,8 @@ question stands in ``extra``: ``input``, ``output`` or ``reference`` (the output
 The answer is the last assertion of the last Python block, which must be ``assert f(…) == …``; for outputs a literal by
 itself will do where the reply marks it as its answer (a box, ``<answer>``, JSON). Of an assertion only the part asked
 for counts, and the part given in the question must be as given. An output must be a literal; an input may be an
-expression that makes one. The function is the row's own, and runs apart from the model's expression, in the sandbox.
+expression that makes one, or a function where the row's takes one. The function is the row's own, and runs apart from
+the model's expression, in the sandbox.
 
 Of a row that asks for an output and does not hold the input only the truth of the assertion can be checked, and the
 verdict says so; one that asks for an input and does not hold the output is an error.
@@ -35,6 +36,21 @@ MAX_ANSWER_CHARS = 20_000
 
 _QUESTION = re.compile(r"^assert f\((?P<input>.*)\) == (?P<output>.*)$", re.MULTILINE)
 _OPEN = "??"
+_GIVE_INPUT = """
+def take(*args, **kwargs):
+    give = lambda value: value if callable(value) else repr(value)
+    return [give(value) for value in args], {name: give(value) for name, value in kwargs.items()}
+"""
+_TAKE_INPUT = """
+import ast
+
+def read(value):
+    return ast.literal_eval(value) if type(value) is str else lambda *args, **kwargs: value(*args, **kwargs)
+
+args, kwargs = answer()
+args, kwargs = [read(value) for value in args], {name: read(value) for name, value in kwargs.items()}
+"""
+"""An argument is plain data or something to call and no more: an object made to please could do anything."""
 _UNREADABLE = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
 
 
@@ -52,19 +68,19 @@ def verify_cruxeval(row: Row) -> Verdict:
     assertion = _assertion(reply.text)
     if assertion is None:
         answer = None if asks_input else _bare_output(row.response)
-        if answer is None or not given_input:
+        if answer is None or given_input is None:
             return unparsed("the reply holds no assertion of the form f(…) == …")
         return _judge_output(function, given_input, answer)
     call, value = assertion
     if asks_input:
-        if not given_output:
+        if given_output is None:
             return broken("the row does not state the output to be reached", _shown_assertion(call, value))
         if not _is_same_literal(value, given_output):
             return wrong(_shown_assertion(call, value), f"it asserts another output than {shown(given_output)}")
         return _judge_input(function, call, value)
-    if given_input and ast.dump(call) != ast.dump(_call(given_input)):
+    if given_input is not None and not _is_same_call(call, given_input):
         return wrong(_shown_assertion(call, value), f"it asserts about another input than {shown(given_input)}")
-    return _judge_output(function, ast.unparse(call)[2:-1], ast.unparse(value), is_given=bool(given_input))
+    return _judge_output(function, _arguments(call), ast.unparse(value), is_given=given_input is not None)
 
 
 def gold_reply_cruxeval(row: Row) -> str:
@@ -74,7 +90,7 @@ def gold_reply_cruxeval(row: Row) -> str:
         DataError: the row does not hold both its input and its output.
     """
     given_input, given_output = _given(row)
-    if not given_input or not given_output:
+    if given_input is None or given_output is None:
         raise DataError(f"row {row.id!r} does not hold both an input and an output")
     return f"```python\nassert f({given_input}) == {given_output}\n```"
 
@@ -99,21 +115,24 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _given(row: Row) -> tuple[str, str]:
-    """Find the input and the output that the row states; empty where it does not."""
+def _given(row: Row) -> tuple[str | None, str | None]:
+    """Find the input and the output that the row states; None where it does not."""
     questions = list(_QUESTION.finditer(str(row.extra.get("original_prompt", ""))))
     stated = questions[-1].groupdict() if questions else {}
-    given_input = str(row.extra.get("input", stated.get("input", "")))
-    given_output = str(row.extra.get("output", row.extra.get("reference", stated.get("output", ""))))
-    return "" if given_input == _OPEN else given_input, "" if given_output == _OPEN else given_output
+    given_input = row.extra.get("input", stated.get("input", _OPEN))
+    given_output = row.extra.get("output", row.extra.get("reference", stated.get("output", _OPEN)))
+    return (None if given_input == _OPEN else str(given_input)), (None if given_output == _OPEN else str(given_output))
 
 
-def _call(arguments: str) -> ast.Call:
+def _arguments(call: ast.Call) -> str:
+    return ast.unparse(call)[len("f(") : -1]
+
+
+def _is_same_call(call: ast.Call, arguments: str) -> bool:
     try:
-        call = ast.parse(f"f({arguments})", mode="eval").body
+        return ast.dump(call) == ast.dump(ast.parse(f"f({arguments})", mode="eval").body)
     except _UNREADABLE:
-        call = None
-    return call if isinstance(call, ast.Call) else ast.Call(ast.Name("f"), [], [])
+        return False
 
 
 def _assertion(text: str) -> tuple[ast.Call, ast.expr] | None:
@@ -166,7 +185,7 @@ def _judge_output(function: str, arguments: str, answer: str, *, is_given: bool 
     try:
         _literal(answer)
         if not is_given:
-            _literal(f"({arguments},)")
+            _literal(f"[{arguments}]")
     except DataError as error:
         return wrong(extracted, str(error))
     source = f"def answer():\n    return {answer.strip()}"
@@ -175,11 +194,8 @@ def _judge_output(function: str, arguments: str, answer: str, *, is_given: bool 
 
 def _judge_input(function: str, call: ast.Call, value: ast.expr) -> Verdict:
     """Call the function with what the model's expressions come to, as plain data."""
-    arguments = ast.unparse(call)[2:-1]
-    source = f"def take(*args, **kwargs):\n    return repr((args, kwargs))\ndef answer():\n    return take({arguments})"
-    tests = (
-        f"import ast\nargs, kwargs = ast.literal_eval(answer())\nassert f(*args, **kwargs) == ({ast.unparse(value)})"
-    )
+    source = f"{_GIVE_INPUT}def answer():\n    return take({_arguments(call)})"
+    tests = f"{_TAKE_INPUT}assert f(*args, **kwargs) == ({ast.unparse(value)})"
     return _run(function, source, tests, _shown_assertion(call, value))
 
 

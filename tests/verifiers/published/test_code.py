@@ -84,8 +84,9 @@ def test_programs_with_more_inputs_than_outputs_are_judged_on_the_pairs() -> Non
     assert score(fence("print(1)"), {"inputs": ["", "x"], "outputs": ["1"]}) == 1.0
 
 
-@pytest.mark.parametrize("kind", ["solution_file", "pytest"])
-@pytest.mark.parametrize(("value", "expected"), [(6, 1.0), (7, 0.0)])
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"), [("solution_file", 6, 1.0), ("solution_file", 7, 0.0), ("pytest", 6, 1.0)]
+)
 def test_tests_in_a_file_of_their_own(kind: str, value: int, expected: float) -> None:
     tests = f"from solution import times\ndef test_times():\n    assert times(2, 3) == {value}\n"
     assert score(fence(TIMES), {kind: tests + ("test_times()" if kind == "solution_file" else "")}) == expected

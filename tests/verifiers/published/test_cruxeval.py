@@ -46,6 +46,7 @@ def test_whatever_raises_nothing_scores(response: str, expected: float) -> None:
     assert score(response) == expected
 
 
+@pytest.mark.slow
 def test_an_endless_loop_scores_nothing_after_three_seconds() -> None:
     assert score("```python\nwhile True: pass\n```") == 0.0
 

@@ -24,7 +24,7 @@ def check(candidate):
 check(add)
 """
 EXPECTED = "43962\n"
-QUICK = replace(TIGHT, wall_s=0.4)
+QUICK = replace(TIGHT, wall_s=0.2)
 ATTEMPTS, BOMBS = read_hostile("attempt"), read_hostile("bomb")
 
 

@@ -12,7 +12,7 @@ import pytest
 from abruzzi.errors import SandboxError
 from abruzzi.verifiers.sandbox import Limits, WallName, close_all, configure, find_wall, lend, run_program
 from abruzzi.verifiers.sandbox.interpreter import find_interpreter, own_interpreter
-from tests.verifiers.sandbox.walls import need_any, sandbox_processes
+from tests.verifiers.sandbox.walls import need_any, need_own_python, sandbox_processes
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +128,7 @@ def test_unsafe_changes_nothing_where_a_wall_holds() -> None:
 
 
 def test_a_package_that_is_not_there_is_a_reason() -> None:
+    need_own_python()
     script = (
         "from abruzzi.verifiers.sandbox.probe import probe\nfrom abruzzi.verifiers.sandbox import WallName\n"
         "print(probe(WallName.BUBBLEWRAP, None))"
@@ -158,6 +159,7 @@ def test_an_interpreter_that_only_its_owner_reaches_is_not_for_roots_landlock(tm
 
 
 def test_the_interpreter_is_the_real_file_and_opens_no_home_folder() -> None:
+    need_own_python()
     found = own_interpreter()
     assert not Path(found.executable).is_symlink()
     assert Path.home() not in [Path(path) for path in found.readable]

@@ -16,7 +16,7 @@ import pytest
 from abruzzi.verifiers.sandbox import Limits, Run, Trial, WallName, run_program, run_tests
 from abruzzi.verifiers.sandbox.probe import open_sandbox
 from abruzzi.verifiers.sandbox.sandbox import Sandbox
-from tests.verifiers.sandbox.walls import TIGHT, WALLS, need, need_any, sandbox_processes, why_not
+from tests.verifiers.sandbox.walls import TIGHT, WALLS, need, need_any, need_own_python, sandbox_processes, why_not
 
 NODE = """
 class Node:
@@ -61,12 +61,8 @@ def run(sandbox: Sandbox, source: str, stdin: str = "", limits: Limits = TIGHT) 
     return run_program(sandbox, source, stdin=stdin.encode(), limits=limits)
 
 
-def try_tests(
-    pair: tuple[Sandbox, Sandbox], source: str, tests: str, prefix: str = "", runner: str = "script"
-) -> Trial:
-    return run_tests(
-        *pair, source=source, tests=tests, prefix=prefix, runner=runner, limits=replace(TIGHT, cpu_s=5, wall_s=20)
-    )
+def try_tests(pair: tuple[Sandbox, Sandbox], source: str, tests: str, prefix: str = "") -> Trial:
+    return run_tests(*pair, source=source, tests=tests, prefix=prefix, limits=replace(TIGHT, cpu_s=5, wall_s=20))
 
 
 def test_a_program_reads_and_writes(sandbox: Sandbox) -> None:
@@ -328,7 +324,7 @@ WRONG = {
     "raised NameError: name 'f' is not defined": ("def g(x): return x", "assert f(1) == 3"),
     "raised ZeroDivisionError: division by zero at: assert f(1) == 3": ("def f(x): return 1 / 0", "assert f(1) == 3"),
     "the code does not load: SyntaxError": ("def f(x) return x", "assert f(1) == 3"),
-    "the solution used more than": ("def f(x):\n    while True: pass", "assert f(1) == 3"),
+    "the solution ran for more than": ("import time\ndef f(x): time.sleep(60)", "assert f(1) == 3"),
     "raised MemoryError": ("def f(x): return bytearray(1 << 40)", "assert f(1) == 3"),
     "raised TypeError": ("def f(x): return f", "assert abs(f(1) - 3) < 1e-6"),
     "the tests ended with 1": ("def f(x): return x", "import sys\nsys.exit(f(1))"),
@@ -337,7 +333,7 @@ WRONG = {
 
 @pytest.mark.parametrize("reason", WRONG)
 def test_a_failure_says_what_failed(pair: tuple[Sandbox, Sandbox], reason: str) -> None:
-    trial = run_tests(*pair, source=WRONG[reason][0], tests=WRONG[reason][1], limits=replace(TIGHT, wall_s=20))
+    trial = run_tests(*pair, source=WRONG[reason][0], tests=WRONG[reason][1], limits=replace(TIGHT, wall_s=1))
     assert trial.reason.startswith(reason)
     assert not trial.passed
     assert not trial.is_fault
@@ -353,15 +349,14 @@ def test_tests_that_judge_nothing_are_at_fault(pair: tuple[Sandbox, Sandbox], te
 
 
 @pytest.mark.parametrize(("value", "passed"), [(3, True), (4, False)])
-@pytest.mark.parametrize("runner", ["script", "pytest"])
-def test_tests_may_import_the_solution(pair: tuple[Sandbox, Sandbox], runner: str, value: int, passed: bool) -> None:
-    body = f"    assert add(1, 2) == {value}\n"
-    tests = f"from solution import add\ndef test_add():\n{body}" + ("test_add()\n" if runner == "script" else "")
-    assert try_tests(pair, "def add(a, b): return a + b", tests, runner=runner).passed is passed
+def test_tests_may_import_the_solution(pair: tuple[Sandbox, Sandbox], value: int, passed: bool) -> None:
+    tests = f"from solution import add\nimport solution\nassert solution.add is add\nassert add(1, 2) == {value}"
+    assert try_tests(pair, "def add(a, b): return a + b", tests).passed is passed
 
 
 def test_a_host_that_is_killed_takes_everything_along() -> None:
     need(WallName.LANDLOCK)
+    need_own_python()
     script = (
         "import sys\nfrom abruzzi.verifiers.sandbox.probe import open_sandbox\n"
         "from abruzzi.verifiers.sandbox import Limits, WallName\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from abruzzi.verifiers.sandbox.interpreter import own_interpreter
 from abruzzi.verifiers.sandbox.limits import Limits
 from abruzzi.verifiers.sandbox.probe import probe
 from abruzzi.verifiers.sandbox.walls import PROCESS_TITLE, WallName
@@ -31,6 +32,12 @@ def need_any() -> None:
     reasons = [reason for wall in WALLS if (reason := why_not(wall))]
     if len(reasons) == len(WALLS):
         pytest.skip("; ".join(reasons))
+
+
+def need_own_python() -> None:
+    """Skip the test where this process cannot reach the file of its own interpreter, as after giving up root."""
+    if not os.access(own_interpreter().executable, os.X_OK):
+        pytest.skip("our own interpreter cannot be started by this user")
 
 
 def sandbox_processes(host: int | None = None) -> set[int]:

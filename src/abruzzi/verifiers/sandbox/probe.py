@@ -64,7 +64,7 @@ def probe(wall: WallName, python: str | None) -> str:
     """
     try:
         sandbox = open_sandbox(wall, python)
-    except (SandboxError, OSError) as error:
+    except SandboxError as error:
         return str(error)
     try:
         if wall is WallName.LANDLOCK and not sandbox.is_reusable:

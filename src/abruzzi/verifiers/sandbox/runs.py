@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from abruzzi.verifiers.sandbox.limits import Limits, Run
-from abruzzi.verifiers.sandbox.sandbox import Sandbox, watch
+from abruzzi.verifiers.sandbox.sandbox import NO_LONGER_NEEDED, Sandbox, watch
 
 _NO_FILES: Mapping[str, str] = MappingProxyType({})
 _MAX_REPORT_BYTES = 1 << 16
@@ -101,13 +101,13 @@ def run_tests(
         watch([called, tester], tester, deadline=_deadline(limits, deadline))
         said = reader.read(_MAX_REPORT_BYTES)
     message: dict[str, Any] = json.loads(said) if said else {}
+    why = called.run().stopped
+    blame = f"the solution {why}" if why not in ("", NO_LONGER_NEEDED) else ""
     if message.get("nonce") != nonce:
-        stopped = called.run().failure if called.stopped != "no longer needed" else ""
-        return Trial(False, stopped or f"the tests did not come to an end: {tester.run().failure}")
-    reason: str = message["reason"]
-    if not message["passed"] and (why := called.run().stopped) not in ("", "no longer needed"):
-        reason = f"the solution {why}"
-    return Trial(message["passed"], reason, message["is_fault"])
+        return Trial(False, blame or f"the tests did not come to an end: {tester.run().failure}")
+    if message["passed"]:
+        return Trial(True, "")
+    return Trial(False, blame or message["reason"], message["is_fault"])
 
 
 def _deadline(limits: Limits, deadline: float | None) -> float:

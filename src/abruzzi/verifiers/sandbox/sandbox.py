@@ -41,6 +41,8 @@ _START_TIMEOUT_S = 20.0
 _GRACE_S = 10.0
 """How long a killed cell may take to be reported before the whole sandbox is given up."""
 _MAX_ERRORS_BYTES = 4096
+NO_LONGER_NEEDED = "no longer needed"
+"""Why a cell was ended when the one that it served had ended."""
 _READ_BYTES = 1 << 16
 _FIRST_UID = 1 << 30
 """As root each sandbox takes a user of its own from here up: the kernel counts processes per user."""
@@ -134,16 +136,21 @@ class Sandbox:
         start = start_behind(wall, interpreter, _BOOT, disk_bytes=2 * Limits().disk_bytes)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                start.command,
-                env=start.environment,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                cwd="/",
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own command
+                    start.command,
+                    env=start.environment,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._control.close()
+            self._errors.close()
+            raise SandboxError(f"the {wall} sandbox does not start: {error}") from error
         settings = {
             "uid": uid,
             "folder": start.folder,
@@ -297,7 +304,7 @@ def watch(cells: Sequence[Cell], leader: Cell, *, deadline: float) -> None:
                     _take(selector, key)
             if leader.report is not None:
                 for cell in cells:
-                    cell.stop("no longer needed")
+                    cell.stop(NO_LONGER_NEEDED)
         while selector.get_map() and (ready := selector.select(0)):
             for key, _ in ready:
                 _take(selector, key)

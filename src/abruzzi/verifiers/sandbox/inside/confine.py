@@ -9,15 +9,18 @@ Landlock: https://docs.kernel.org/userspace-api/landlock.html, version 1 (Linux 
 
 import ctypes
 import os
-import resource
 import signal
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from abruzzi.verifiers.sandbox.inside.syscalls import filter_program
 
-_libc = ctypes.CDLL(None, use_errno=True)
+if sys.platform == "linux":  # so that importing this tells nobody off who runs no code
+    import resource
+
+    _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 21, 22, 38
 _SECCOMP_MODE_FILTER = 2
