@@ -106,7 +106,7 @@ class Exact:
         if power.denominator > 1:
             return self.root(power.denominator) ** Exact.of(power.numerator)
         if abs(power) > 1 and abs(power) * (len(self.terms) * 8 + self._bits) > MAX_BITS:
-            raise TooCostlyError(f"power with exponent of {len(str(abs(power.numerator)))} digits")
+            raise TooCostlyError(f"power with an exponent of {_size(power)} bits")
         result, base = Exact.of(1), self
         for bit in bin(abs(power.numerator))[2:]:
             result = result * result * base if bit == "1" else result * result
