@@ -58,7 +58,8 @@ def test_a_wrong_function_is_wrong_and_the_failing_test_is_named() -> None:
         f"```python\n{ADD}",
         f"<think>```python\nraise\n```</think>{fence(ADD)}",
         fence("def add(a, b): return 0", ADD),
-        fence("def half(a, b): return a", "def add(a, b): return half(a, b) + b").replace("half(a, b) + b", "a + b"),
+        fence("def second(b): return b", "def add(a, b): return a + second(b)"),
+        fence("import operator", "def add(a, b): return operator.add(a, b)"),
         fence(ADD, "print(add(1, 2))"),
         fence(ADD) + "\nIt prints:\n```\n3\n```",
         fence("import math", ADD) + "\n```bash\npython add.py\n```",
@@ -114,6 +115,12 @@ def test_what_the_tests_import_is_there_for_the_solution_too() -> None:
     assert outcome(fence("def root(x): return math.sqrt(x)"), tests) is Outcome.CORRECT
 
 
+def test_the_row_may_name_a_method() -> None:
+    tests = {"functional": "def check_add():\n    assert Solution().add(1, 2) == 3\ncheck_add()"}
+    code = "class Solution:\n    def add(self, a, b): return a + b"
+    assert outcome(fence(code, "print('done')"), tests, function_name="add", reference="") is Outcome.CORRECT
+
+
 def test_a_function_called_as_one_of_python_is_the_solutions() -> None:
     tests = {"functional": "assert sum(10, 15) == 25\nassert max(sum(1, 2), 0) == 3"}
     code = "def sum(a, b): return a + b"
@@ -153,6 +160,11 @@ def test_a_program_of_several_attempts_is_the_last_one() -> None:
     truth = {"inputs": ["1 2"], "outputs": ["3"]}
     assert outcome(fence("print(0)", SUM), truth) is Outcome.CORRECT
     assert outcome(fence(SUM, "print(0)"), truth) is Outcome.WRONG
+
+
+def test_a_program_may_come_in_pieces() -> None:
+    truth = {"inputs": ["1 2"], "outputs": ["3"]}
+    assert outcome(fence("def add(a, b): return a + b", "print(add(*map(int, input().split())))"), truth) == "correct"
 
 
 def test_inputs_may_be_lists_of_lines_and_may_be_empty() -> None:

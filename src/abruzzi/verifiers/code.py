@@ -5,8 +5,8 @@ Ground truth is JSON with one of: ``functional`` (source of tests that call the 
 and must write). All tests must pass. ``extra`` may hold ``prefix`` (source that tests and solution both need),
 ``function_name`` and ``reference`` (a solution).
 
-The code is the last Python block of the reply after its thoughts; where the tests need a name that it does not define,
-the blocks before it belong to it. A reply without a fenced block has no code.
+The code is the last Python block of the reply after its thoughts, with those before it that define what it lacks
+(``source``). A reply without a fenced block has no code.
 
 Output is right when each line has the same words. Two integers are compared digit by digit; other numbers may differ
 by 1e-6 or by a relative 1e-9; yes and no are compared without case; trailing blanks and the number of blanks between
@@ -31,7 +31,7 @@ from abruzzi.verifiers.extract import split_thinking
 from abruzzi.verifiers.fences import python_blocks
 from abruzzi.verifiers.row import Row
 from abruzzi.verifiers.sandbox import Limits, lend, run_program, run_tests
-from abruzzi.verifiers.sandbox.inside.cells import free_names
+from abruzzi.verifiers.source import assemble, definitions, does_parse, imports, reads
 from abruzzi.verifiers.verdicts import broken, correct, shown, unparsed, wrong
 
 PROGRAM_LIMITS = Limits()
@@ -85,8 +85,8 @@ def verify_code(
         return unparsed("the reply holds no fenced block of Python")
     try:
         if isinstance(tests, _InputsOutputs):
-            return _judge_program(blocks[-1], tests, program, max_seconds)
-        return _judge_functions(_code_for(blocks, tests), tests, suite)
+            return _judge_program(assemble(blocks), tests, program, max_seconds)
+        return _judge_functions(assemble(blocks, _used(tests)), tests, suite)
     except SandboxError as error:
         return broken(str(error))
 
@@ -101,7 +101,7 @@ def gold_reply_code(row: Row) -> str:
     if not isinstance(reference, str) or not reference.strip():
         raise DataError(f"row {row.id!r} holds no reference solution")
     blocks = python_blocks(str(row.extra.get("original_prompt", "")))
-    if not _parses(reference) and blocks:  # HumanEval gives the body of the function that its prompt begins
+    if not does_parse(reference) and blocks:  # HumanEval gives the body of the function that its prompt begins
         reference = f"{blocks[-1]}\n{reference}"
     fence = "````" if "```" in reference else "```"
     return f"{fence}python\n{reference}\n{fence}"
@@ -124,9 +124,9 @@ def _read_tests(row: Row) -> _Functional | _InputsOutputs:
 
 
 def _read_functional(kind: str, tests: object, extra: Mapping[str, Any]) -> _Functional:
-    if not isinstance(tests, str) or not tests.strip() or not _parses(tests):
+    if not isinstance(tests, str) or not tests.strip() or not does_parse(tests):
         raise DataError(f"the {kind} tests are no Python source: {shown(tests)}")
-    names = {str(extra.get("function_name") or "")} | _definitions(str(extra.get("reference") or ""))
+    names = {str(extra.get("function_name") or "")} | definitions(str(extra.get("reference") or ""))
     prefix = str(extra.get("prefix") or "") if kind == "functional" else ""
     prefix += "\n" + _imports(tests)
     runner = "pytest" if kind == "pytest" else "script"
@@ -152,42 +152,14 @@ def _text(item: object) -> str:
 
 def _imports(tests: str) -> str:
     """Copy what the tests import at their top: in the one file that the authors run, the solution has it too."""
-    nodes = (node for node in ast.parse(tests).body if isinstance(node, ast.Import | ast.ImportFrom))
-    lines = (ast.unparse(node) for node in nodes)
+    lines = [ast.unparse(node) for node in imports(tests)]
     return "\n".join(line for line in lines if "solution" not in line.split() and "__future__" not in line.split())
 
 
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def _definitions(source: str) -> set[str]:
-    """Find the names that a module defines at its top level, imports left out; none when it does not parse."""
-    if not _parses(source):
-        return set()
-    names: set[str] = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return names
-
-
-def _code_for(blocks: list[str], tests: _Functional) -> str:
-    """Take the last block, with as many before it as it takes to define a name that the tests use."""
-    used = tests.entry_names or free_names(tests.source) | _imported_from_solution(tests.source)
-    codes = ("\n\n".join(blocks[start:]) for start in reversed(range(len(blocks))))
-    return next((code for code in codes if used & _definitions(code)), blocks[-1])
-
-
-def _imported_from_solution(tests: str) -> set[str]:
-    imports = [node for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.ImportFrom)]
-    return {alias.name for node in imports if node.module == "solution" for alias in node.names}
+def _used(tests: _Functional) -> frozenset[str]:
+    """Find the names that the tests expect of the solution, as far as that can be told from the row."""
+    froms = [node for node in imports(tests.source) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
+    return tests.entry_names | reads(tests.source) | {alias.name for node in froms for alias in node.names}
 
 
 def _judge_functions(code: str, tests: _Functional, limits: Limits) -> Verdict:

@@ -27,6 +27,7 @@ from abruzzi.verifiers.extract import How, extract_answer, split_thinking
 from abruzzi.verifiers.fences import python_blocks
 from abruzzi.verifiers.row import Row
 from abruzzi.verifiers.sandbox import Limits, lend, run_tests
+from abruzzi.verifiers.source import parse
 from abruzzi.verifiers.verdicts import broken, correct, shown, unparsed, wrong
 
 LIMITS = Limits(cpu_s=5, wall_s=12.0)
@@ -101,7 +102,7 @@ def _function(row: Row) -> str:
         if isinstance(truth, str):
             truth = json.loads(truth) if _is_json(truth) else ast.literal_eval(truth)
         source = cast("dict[str, Any]", truth)["functional"]
-        ast.parse(source)
+        parse(source)
     except (*_UNREADABLE, LookupError) as error:
         raise DataError(f"the ground truth holds no function: {shown(row.ground_truth)}") from error
     return source
@@ -130,17 +131,18 @@ def _arguments(call: ast.Call) -> str:
 
 def _is_same_call(call: ast.Call, arguments: str) -> bool:
     try:
-        return ast.dump(call) == ast.dump(ast.parse(f"f({arguments})", mode="eval").body)
-    except _UNREADABLE:
+        (statement,) = parse(f"f({arguments})").body
+    except (SyntaxError, ValueError):
         return False
+    return isinstance(statement, ast.Expr) and ast.dump(call) == ast.dump(statement.value)
 
 
 def _assertion(text: str) -> tuple[ast.Call, ast.expr] | None:
     """Find the last assertion of the last Python block: its call of ``f``, and what it is compared with."""
     blocks = python_blocks(text)
     try:
-        body = ast.parse(blocks[-1][:MAX_ANSWER_CHARS]).body if blocks else []
-    except _UNREADABLE:
+        body = parse(blocks[-1][:MAX_ANSWER_CHARS]).body if blocks else []
+    except SyntaxError:
         return None
     asserted = [node.test for node in body if isinstance(node, ast.Assert)]
     match asserted[-1:]:
@@ -167,7 +169,11 @@ def _literal(text: str) -> Any:
         DataError: it is none.
     """
     try:
-        return ast.literal_eval(text)
+        match parse(text.strip()).body:
+            case [ast.Expr(value=node)]:
+                return ast.literal_eval(node)
+            case _:
+                raise SyntaxError("more than an expression")
     except _UNREADABLE as error:
         raise DataError(f"{shown(text)} is no literal") from error
 
