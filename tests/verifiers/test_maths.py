@@ -113,6 +113,8 @@ EQUAL = pairs(r"""
     y=2x+1 ~ 2x+1=y
     x<2 ~ (-\infty,2)
     10 ~ Anthony kept 10 pencils.
+    50 ~ Candidate C got 50 votes
+    35 ~ Audrey needs 35 questions right to reach the 7th grade
     7 ~ When x = 6, substitute x into the equation: y = (1/4)(4)^2 + 3 = 7
     2^{1/3} ~ \sqrt[3]{2}
 """)
@@ -149,6 +151,8 @@ UNEQUAL = pairs(r"""
     no ~ on
     12 ~ 12 positive and 12 negative integers
     30 ~ More than 30
+    4 ~ It takes 4 hours to dig 30 holes
+    7 ~ She moves on to the 7th grade
     5 ~ It is not 5 apples
     \frac{1}{2^{2012}} ~ -\frac{1}{2^{2012}}
     10 ~ 1e400
@@ -257,6 +261,14 @@ HOSTILE = [
     "\\frac" * 3_000,
     "(2^{9999})" * 11,
     "\U0001d7ce" * 3_000,
+    "\\frac{1}{0}",
+    "0^0",
+    "\\infty-\\infty",
+    "\\sqrt{-1}^{\\sqrt{-1}}",
+    "42" + " " * 15_000 + "x",
+    "<answer>" * 500 + "41",
+    "(A)(B)(C)(D)",
+    "\\left(\\right)" * 400,
     "½" * 3_000,
     "²" * 3_000,
     "\ud800",

@@ -45,10 +45,14 @@ MAX_CHARS = 20_000
 """A longer answer is compared as text only."""
 
 _LONG_INTEGER = re.compile(r"[-+]?\d[\d,]*")
-_SENTENCE_NUMBER = re.compile(r"[-+]?[$€£]?(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?\s?%?")
+_SENTENCE_NUMBER = re.compile(
+    r"[-+]?[$€£]?(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?"
+    r"(?!\d|[./]\d|(?:st|nd|rd|th)\b)\s?%?"
+)
 _GAP = re.compile(r"(?<![\d,.]) | (?!\d)")
 _NO_LANGUAGE = re.compile(r"\\[A-Za-z]+|[\d_]+")
 _WORD = re.compile(r"[A-Za-z']+")
+_FUNCTION = re.compile(r"(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|sqrt|log|ln|lg|exp|max|min|gcd|lcm")
 _TAKEN_BACK = re.compile(
     r"\b(?:not|no|cannot|can't|unknown|except|between)\b|[<>^\\_]"
     r"|\b(?:than|least|most|over|under|above|below|up to)\s+(?:[A-Za-z]+\s+)?[$€£]?\d",
@@ -205,17 +209,13 @@ def _says(sentence: str, gold: Value) -> bool:
 def is_prose(flat: str) -> bool:
     """Say whether a text in flat notation is language, which math-verify would read as a product of letters.
 
-    It is where three words of two letters follow each other, or two of three letters.
+    It is where two words of three letters that are no functions, or three of two, stand in a stretch without digits.
     """
     for stretch in _NO_LANGUAGE.split(flat):
-        lengths = [len(word) for word in _WORD.findall(stretch)]
-        if any(map(_is_language, lengths, lengths[1:], [*lengths[2:], 0])):
+        words = [word for word in _WORD.findall(stretch) if not _FUNCTION.fullmatch(word)]
+        if sum(len(word) >= 3 for word in words) >= 2 or sum(len(word) >= 2 for word in words) >= 3:
             return True
     return False
-
-
-def _is_language(first: int, second: int, third: int) -> bool:
-    return min(first, second) >= 3 or min(first, second, third) >= 2
 
 
 def squeeze(flat: str) -> str:
