@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import platformdirs
@@ -8,6 +9,14 @@ import pytest
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.weights import fetch_base
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start, also where the suite itself was started deaf to it.
+
+    A shell starts its background jobs with SIGINT ignored, and processes inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
