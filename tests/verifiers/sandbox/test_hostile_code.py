@@ -1,5 +1,6 @@
 """A hundred programs that try everything but to solve their task, behind both walls."""
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from abruzzi.verifiers.code import compare_outputs
-from abruzzi.verifiers.sandbox import Limits, Run, Trial, WallName, run_program, run_tests
+from abruzzi.nouns import Outcome
+from abruzzi.verifiers.code import compare_outputs, verify_code
+from abruzzi.verifiers.published.code import score_code
+from abruzzi.verifiers.row import Row
+from abruzzi.verifiers.sandbox import Limits, Run, Trial, WallName, close_all, run_program, run_tests
 from abruzzi.verifiers.sandbox.probe import open_sandbox
 from abruzzi.verifiers.sandbox.sandbox import Sandbox
 from tests.verifiers.hostile_code import read_hostile
-from tests.verifiers.sandbox.walls import TIGHT, WALLS, need, sandbox_processes
+from tests.verifiers.sandbox.walls import TIGHT, WALLS, need, need_any, sandbox_processes
 
 TESTS = """
 def check(candidate):
@@ -25,6 +29,17 @@ check(add)
 """
 EXPECTED = "43962\n"
 QUICK = replace(TIGHT, wall_s=0.2)
+PASS_THE_PUBLIC_REWARD = {
+    "exit on import",
+    "quit on import",
+    "hard exit on import",
+    "exit in the function",
+    "hard exit in the function",
+    "exit in a thread",
+    "exit at exit",
+    "exit by signal handler",
+    "a proxy of everything",
+}
 ATTEMPTS, BOMBS = read_hostile("attempt"), read_hostile("bomb")
 
 
@@ -115,3 +130,14 @@ def test_every_bomb_ends_by_its_own_limit(arena: Arena, name: str) -> None:
     assert not arena.test(BOMBS[name]).passed
     assert not is_right(arena.run(BOMBS[name]))
     arena.check_clean()
+
+
+@pytest.mark.slow
+def test_nine_of_them_pass_the_public_reward_and_none_ours() -> None:
+    need_any()
+    truth = json.dumps({"functional": TESTS})
+    rows = [Row(name, "codegen__x", f"```python\n{source}\n```", truth) for name, source in ATTEMPTS.items()]
+    passing = {row.id for row in rows if score_code(row)}
+    ours = [row.id for row in rows if verify_code(row).outcome is Outcome.CORRECT]
+    close_all()
+    assert (passing, ours) == (PASS_THE_PUBLIC_REWARD, [])
