@@ -213,9 +213,10 @@ def scan(start, end):
             if libc.write(writer, ctypes.c_void_p(page), ctypes.c_size_t(4096)) == 4096:
                 found += len(pattern.findall(os.read(reader, 4096)))
 
-arenas = id(ctypes) >> 27 << 27
+arena = id(ctypes) & ~4095
+fresh = id(bytes(300)) & ~4095
 heap_end = libc.sbrk(0)
-scan(arenas, arenas + (1 << 27))
+scan(min(arena, fresh) - (1 << 26), max(arena, fresh) + (1 << 26))
 scan(heap_end - (1 << 25) & ~4095, heap_end)
 print(found)
 """
