@@ -106,8 +106,7 @@ def find_interpreter(python: str | None, *, must_be_public: bool) -> Interpreter
             tried.append(f"{candidate}: only its owner can reach it")
         else:
             return found
-    message = (
-        "no Python for the sandbox (" + "; ".join(tried) + "). As root, without bubblewrap, it must be one that every "
-        "user can reach: install one under /usr, or bubblewrap, or run Abruzzi as another user"
-    )
-    raise SandboxError(message)
+    hint = ""
+    if must_be_public:
+        hint = "; root without bubblewrap needs one that every user can reach, as under /usr: or run as another user"
+    raise SandboxError(f"no Python for the sandbox ({'; '.join(tried)}){hint}")
