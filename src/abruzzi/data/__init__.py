@@ -1,0 +1,1 @@
+"""Data: questions with their ground truth, where they come from, and whether one set holds another's."""

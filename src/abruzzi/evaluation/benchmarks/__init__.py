@@ -1,0 +1,1 @@
+"""Benchmarks, one a file: what each asks, where it comes from, and how it is scored."""
