@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abruzzi.errors import DataError, RecordError
-from abruzzi.records import EVENTS_FILE, RunWriter, find_run, new_run_id, read_rows, runs_folder
+from abruzzi.records import EVENTS_FILE, LineWriter, RunWriter, find_run, new_run_id, read_lines, read_rows, runs_folder
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:
@@ -88,3 +88,22 @@ def test_the_home_folder_is_the_users_choice(tmp_path: Path) -> None:
     assert runs_folder({"ABRUZZI_HOME": str(tmp_path)}) == tmp_path / "runs"
     assert runs_folder({}).name == "runs"
     assert os.fspath(runs_folder({})) != os.fspath(tmp_path / "runs")
+
+
+def test_a_cut_last_line_is_taken_away_before_more_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for cut in (b'{"a": 1}\n{"b"', b'{"a": 1}\n' + b"x" * 200_000, b'{"a": 1}\n'):
+        path.write_bytes(cut)
+        with LineWriter(path, is_durable=True) as writer:
+            writer.write({"c": "ü"})
+        assert list(read_lines(path)) == [{"a": 1}, {"c": "ü"}]
+    path.write_bytes(b"no line at all")
+    LineWriter(path).close()
+    assert path.read_bytes() == b""
+
+
+def test_a_file_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    with LineWriter(path), pytest.raises(RecordError, match="another process"):
+        LineWriter(path)
+    LineWriter(path).close()

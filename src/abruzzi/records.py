@@ -1,15 +1,18 @@
-"""Runs on disk: one folder a run, one line a thing that happened, written the moment it happens.
+"""Records on disk: JSON Lines, a line a thing that happened, written the moment it happens.
 
-A run is ``<runs>/<id>/events.jsonl``. Each line is flushed to the operating system as it is written, so that a killed
-process leaves every finished line; the last line of a killed run may be cut, and reading leaves a cut line out.
-What the lines mean is their writer's business.
+Each line is flushed to the operating system as it is written, so that a killed process leaves every finished line; the
+last line of a killed process may be cut: reading leaves it out, and whoever goes on writing takes it away first. A run
+is a folder, ``<runs>/<id>/events.jsonl``. What the lines mean is their writer's business.
 """
 
 import contextlib
 import json
+import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +20,7 @@ from typing import Any, Self
 from abruzzi.errors import DataError, RecordError
 
 EVENTS_FILE = "events.jsonl"
+_BLOCK_BYTES = 1 << 16
 
 
 def runs_folder(environ: Mapping[str, str]) -> Path:
@@ -34,6 +38,83 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 
 
+class LineWriter:
+    """Appends rows to a file, alone and in whole lines; use it as a context manager.
+
+    Opening takes a cut last line away, and the file for itself until it is closed or its process ends.
+
+    Args:
+        path: the file; made when it is not there.
+        is_durable: have each row on the disk itself before ``write`` returns, so that it outlives a power cut too.
+
+    Raises:
+        RecordError: the file cannot be opened or written, or another process is writing to it.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool = False) -> None:
+        self._path = path
+        self._is_durable = is_durable
+        with contextlib.ExitStack() as undo:
+            try:
+                self._file = undo.enter_context(path.open("ab+", buffering=0))
+                _lock(self._file)
+                _drop_cut_line(self._file)
+            except BlockingIOError as error:
+                raise RecordError(f"{path} is being written by another process; wait for it, or end it") from error
+            except OSError as error:
+                raise RecordError(f"cannot write to {path}: {error.strerror}") from error
+            undo.pop_all()
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row; a row that does not fit on the disk is taken back whole."""
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            if self._is_durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            raise RecordError(f"cannot write to {self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close the file; a full disk was reported by ``write`` already and is not reported twice."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lock(file: FileIO) -> None:
+    """Take the file for this process alone, where the platform has such locks."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _drop_cut_line(file: FileIO) -> None:
+    """Cut the file after its last whole line, if something follows that."""
+    end = whole = file.seek(0, os.SEEK_END)
+    while whole:
+        start = max(0, whole - _BLOCK_BYTES)
+        file.seek(start)
+        newline = file.read(whole - start).rfind(b"\n")
+        whole = start if newline < 0 else start + newline + 1
+        if newline >= 0:
+            break
+    if whole < end:
+        file.truncate(whole)
+
+
 class RunWriter:
     """Appends rows to a run's record; use it as a context manager.
 
@@ -48,25 +129,20 @@ class RunWriter:
         self.run_id = run_id
         try:
             self.folder.mkdir(parents=True, exist_ok=not is_new)
-            self._file = (self.folder / EVENTS_FILE).open("a", encoding="utf-8", errors="backslashreplace")
+            self._lines = LineWriter(self.folder / EVENTS_FILE)
         except OSError as error:
             raise RecordError(
-                f"cannot record the run in {self.folder}: {error.strerror}; set ABRUZZI_HOME to a folder that can be "
-                "written, or pass --no-record"
+                f"cannot record the run in {self.folder}: {error.strerror or error}; set ABRUZZI_HOME to a folder that "
+                "can be written, or pass --no-record"
             ) from error
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row and flush it."""
-        try:
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise RecordError(f"cannot write to {self.folder / EVENTS_FILE}: {error.strerror}") from error
+        self._lines.write(row)
 
     def close(self) -> None:
-        """Close the file; a full disk was reported by ``write`` already and is not reported twice."""
-        with contextlib.suppress(OSError):
-            self._file.close()
+        """Close the file."""
+        self._lines.close()
 
     def __enter__(self) -> Self:
         return self
@@ -104,15 +180,26 @@ def read_rows(folder: Path) -> Iterator[dict[str, Any]]:
     Raises:
         RecordError: the file cannot be read, or a line before the last is broken.
     """
-    path = folder / EVENTS_FILE
+    yield from read_lines(folder / EVENTS_FILE)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the rows of a file in order, a last line that was cut off left out.
+
+    Raises:
+        RecordError: the file cannot be read, or a line before the last is broken.
+    """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with path.open(encoding="utf-8", errors="replace") as file:
+            broken = None
+            for number, line in enumerate(file, start=1):
+                if broken is not None:
+                    raise RecordError(broken)
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    broken = f"{path}, line {number} is not JSON: {line[:80]!r}"
     except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except ValueError as error:
-            if number == len(lines):
-                return
-            raise RecordError(f"{path}, line {number} is not JSON: {line[:80]!r}") from error
+        raise (
+            error if isinstance(error, RecordError) else RecordError(f"cannot read {path}: {error.strerror}")
+        ) from error

@@ -80,16 +80,17 @@ def build_settings(
     source = "settings" if not file else str(config or DEFAULT_FILE)
     settings = build(AskSettings, file.get("ask", {}), ask, source=source)
     specs = build(ModelSpecs, file.get("models", {}), models, source=source)
-    return _fit_settings(specs, settings), specs
+    return fit_settings(specs, settings), specs
 
 
 @asynccontextmanager
-async def open_roles(specs: ModelSpecs, *, n: int) -> AsyncGenerator[Roles]:
+async def open_roles(specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS) -> AsyncGenerator[Roles]:
     """Open the models that play the roles.
 
     Args:
         specs: which ones.
         n: candidates that will be asked for at once.
+        max_slots: completions that the embedded engine decodes side by side, at most.
 
     Raises:
         ConfigError: a key is missing, or a spec cannot be served on this machine.
@@ -101,7 +102,7 @@ async def open_roles(specs: ModelSpecs, *, n: int) -> AsyncGenerator[Roles]:
         for text in (specs.solver, specs.planner, specs.judge):
             spec = parse_spec(specs.solver if text is None else text)
             if spec not in opened:
-                opened[spec] = await open_model(stack, spec, slots=min(n, MAX_SLOTS))
+                opened[spec] = await open_model(stack, spec, slots=min(n, max_slots))
         solver, planner, judge = (
             opened[parse_spec(specs.solver if text is None else text)]
             for text in (specs.solver, specs.planner, specs.judge)
@@ -109,7 +110,7 @@ async def open_roles(specs: ModelSpecs, *, n: int) -> AsyncGenerator[Roles]:
         yield Roles(solver=solver, planner=planner, judge=judge)
 
 
-def _fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
+def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
     """Give the embedded model its limits, role by role, where the user set none."""
     played_by = {"max_tokens": specs.solver, "plan_tokens": specs.planner, "judge_tokens": specs.judge}
     fitted = {

@@ -5,17 +5,15 @@ An outcome is never folded into a number here: ``correct`` and ``wrong`` carry t
 item is broken) and ``failed`` (the system gave no answer because an endpoint failed) have no score at all.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
-
-from abruzzi.errors import RecordError
+from abruzzi.evaluation.store import Store
 from abruzzi.ledger import Call, sum_usage
 from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Outcome, Plan, PlanOutcome, Usage, Verdict
+
+SAMPLES_FILE = "samples.jsonl"
 
 
 class SampleOutcome(StrEnum):
@@ -64,6 +62,11 @@ class Sample:
     warnings: tuple[str, ...] = ()
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Item and repeat: a sample is made once."""
+        return self.item, self.repeat
+
+    @property
     def is_scored(self) -> bool:
         """True when the score says something about the system."""
         return self.outcome not in UNSCORED
@@ -90,26 +93,11 @@ class Sample:
         return any(v is not None and v.outcome is Outcome.CORRECT for v in self.verdicts)
 
 
-_ADAPTER = TypeAdapter(Sample)
-
-
-def sample_to_row(sample: Sample) -> dict[str, Any]:
-    """Write a sample as plain JSON types."""
-    row: dict[str, Any] = to_jsonable_python(sample)
-    return row
-
-
-def row_to_sample(row: Mapping[str, Any]) -> Sample:
-    """Read a row that ``sample_to_row`` wrote.
-
-    Raises:
-        RecordError: it lacks a field or holds one of another kind.
-    """
-    try:
-        return _ADAPTER.validate_python(dict(row))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise RecordError(
-            f"a stored sample cannot be read: {where}: {problem['msg']}; it was written by another version of Abruzzi"
-        ) from error
+def sample_store(folder: Path) -> Store[Sample]:
+    """Open the samples of an evaluation's folder; a failed sample gives way to a later try."""
+    return Store(
+        folder / SAMPLES_FILE,
+        Sample,
+        key=lambda sample: sample.key,
+        is_provisional=lambda sample: sample.outcome is SampleOutcome.FAILED,
+    )

@@ -45,7 +45,7 @@ async def answer(run: Run, *, make_mark: NewMark = new_mark) -> Answer:
             chosen = await paper.choose(run)
         else:
             await sample(run, await make_plan(run))
-            chosen = await _choose(run, make_mark)
+            chosen = await choose(run, make_mark=make_mark)
     if limit.cancelled_caught:
         run.warn(f"the hard deadline of {run.settings.hard_deadline_s:g} s cut the question short")
     candidate, decided_by = chosen or choose_without_judge(run)
@@ -54,7 +54,12 @@ async def answer(run: Run, *, make_mark: NewMark = new_mark) -> Answer:
     return result
 
 
-async def _choose(run: Run, make_mark: NewMark) -> tuple[Candidate, DecidedBy]:
+async def choose(run: Run, *, make_mark: NewMark = new_mark) -> tuple[Candidate, DecidedBy]:
+    """Choose among the candidates that the run holds: agreement, or the judge between clusters, or what is left.
+
+    Raises:
+        NoCandidateError: there is no candidate with any text.
+    """
     groups = group_clusters(list(run.candidates.values()))
     votes = [c.cluster for c in run.candidates.values()]
     if len(groups) < 2 or find_majority(votes, num_running=0) is not None or not run.settings.judge:

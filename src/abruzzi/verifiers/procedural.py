@@ -1,8 +1,8 @@
 """Verifies reasoning-gym tasks through their own scorers, guarded against the bugs found in version 0.1.25.
 
 ``extra`` names the ``task`` and carries the generated ``entry`` or its ``metadata``; ground truth is the answer of the
-entry. The reply's answer is what a tag, a box or an ``"answer"`` field holds, else all that follows the thoughts, since
-many answers have several lines. It is ``correct`` when the scorer gives full marks, and scores 1 or 0: thirty scorers
+entry. The reply's answer is what a tag, a box or an ``"answer"`` field holds; else all that follows the thoughts, since
+many answers have several lines, or what is stated at its end ("The product is 42."), as everywhere else. It is ``correct`` when the scorer gives full marks, and scores 1 or 0: thirty scorers
 give text that is plainly wrong something above 0, and four give a nearly right grid or sentence 0.99.
 
 Guards
@@ -31,7 +31,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from abruzzi.errors import DataError, VerifierError
-from abruzzi.nouns import Verdict
+from abruzzi.nouns import Outcome, Verdict
 from abruzzi.verifiers.extract import How, extract_answer, split_thinking
 from abruzzi.verifiers.literals import LiteralError, read_literal
 from abruzzi.verifiers.row import Row
@@ -72,11 +72,22 @@ def verify_procedural(row: Row) -> Verdict:
     """Verify the answer by its task's own scorer."""
     try:
         task, entry = read_entry(row)
-        answer = _find_answer(row.response)
-        if answer is None:
+        readings = _find_answers(row.response)
+        if not readings:
             return unparsed("the reply states no answer, or breaks off before it")
-        if len(answer) > MAX_ANSWER_CHARS:
-            return unparsed(f"the answer has {len(answer)} characters, more than {MAX_ANSWER_CHARS}")
+        verdicts = [_verify_answer(task, entry, answer) for answer in readings]
+    except (DataError, VerifierError, KeyError) as problem:
+        return broken(f"{type(problem).__name__}: {problem}")
+    return min(verdicts, key=lambda verdict: _PREFERENCE.index(verdict.outcome))
+
+
+_PREFERENCE = (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED)
+
+
+def _verify_answer(task: str, entry: Entry, answer: str) -> Verdict:
+    if len(answer) > MAX_ANSWER_CHARS:
+        return unparsed(f"the answer has {len(answer)} characters, more than {MAX_ANSWER_CHARS}")
+    try:
         if task in LISTED:
             is_right = is_same_text(answer, entry) or is_same_list(answer, entry, LISTED[task])
         elif task in _DECIDED_HERE:
@@ -89,8 +100,6 @@ def verify_procedural(row: Row) -> Verdict:
             )
     except (LiteralError, ScreenedError) as problem:
         return unparsed(str(problem))
-    except (DataError, VerifierError, KeyError) as problem:
-        return broken(f"{type(problem).__name__}: {problem}")
     if is_right:
         return correct(shown(answer), f"the scorer of {task} accepts it")
     return wrong(shown(answer), f"the scorer of {task} does not accept it")
@@ -190,12 +199,16 @@ def _load_scorer(task: str) -> Callable[[str, Entry], float]:
         raise VerifierError(f"reasoning-gym knows no task {task!r}") from error
 
 
-def _find_answer(response: str) -> str | None:
+def _find_answers(response: str) -> list[str]:
+    """Find the readings of a reply: one where it marks its answer, else its whole text and what its end states."""
     found = extract_answer(response)
     if found and found.how in {How.ANSWER_TAG, How.BOXED, How.JSON}:
-        return found.text if found.is_whole else None
+        return [found.text] if found.is_whole else []
     reply = split_thinking(response)
-    return reply.text.strip() or None if reply.is_closed else None
+    whole = reply.text.strip()
+    if not reply.is_closed or not whole:
+        return []
+    return [whole, found.text] if found and found.text != whole else [whole]
 
 
 def _require_arithmetic(text: str, names: set[str]) -> None:

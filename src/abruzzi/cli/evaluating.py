@@ -1,0 +1,195 @@
+"""Runs an evaluation from the command line: settings resolved, models opened and identified, samples made and stored.
+
+A progress bar with the running score goes to stderr, or a line now and then where that is no terminal. What was
+finished is on disk whatever ends the command.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from abruzzi import __version__
+from abruzzi.cli.gauge import Gauge, open_gauge
+from abruzzi.cli.wiring import ASK_TABLES, ModelSpecs, fetch_weights, fit_settings, open_roles
+from abruzzi.config import DEFAULT_FILE, build, read_toml
+from abruzzi.data.items import Item, hash_items
+from abruzzi.errors import DataError
+from abruzzi.evaluation.attempt import Bench, make_sample
+from abruzzi.evaluation.benchmarks.benchmark import Benchmark
+from abruzzi.evaluation.benchmarks.registry import find_benchmark
+from abruzzi.evaluation.folder import Evaluation, open_evaluation
+from abruzzi.evaluation.protocol import BenchmarkIdentity, ModelIdentity, Protocol
+from abruzzi.evaluation.runner import missing_samples, run_samples
+from abruzzi.evaluation.samples import SampleOutcome
+from abruzzi.evaluation.systems import System, parse_system
+from abruzzi.models.specs import EmbeddedSpec, HubSpec, parse_spec
+from abruzzi.reasoning.agreement import open_agreement
+from abruzzi.reasoning.prompts import prompt_versions
+from abruzzi.reasoning.run import Roles
+from abruzzi.reasoning.settings import AskSettings
+
+MAX_SLOTS = 32
+"""Completions that the embedded engine decodes side by side in an evaluation: more keep its cores busier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asked for, whatever is being measured."""
+
+    models: Mapping[str, str | None]
+    """Role → model spec."""
+    sampling: Mapping[str, Any]
+    """Settings given on the command line."""
+    data: Path | None
+    limit: int | None
+    parallel: int
+    patience_s: float
+    config: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be measured, all settings resolved."""
+
+    specs: ModelSpecs
+    system: System
+    benchmark: Benchmark
+    items: list[Item]
+    runs: int
+
+
+def run_evaluation(
+    benchmark_name: str, system_spec: str, runs: int | None, out: Path, wish: Wish, *, ray_address: str | None
+) -> int:
+    """Make all samples that are missing from the folder.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        AbruzziError: a setting is wrong, a model cannot be opened, too many samples fail in a row.
+    """
+    benchmark = find_benchmark(benchmark_name)
+    specs, asked = read_settings(wish)
+    system = parse_system(system_spec, {**sampling_of(benchmark, specs), **asked, **wish.sampling})
+    order = _Order(
+        specs=specs,
+        system=replace(system, ask=fit_settings(specs, system.ask)),
+        benchmark=benchmark,
+        items=load_items(benchmark, wish),
+        runs=runs or benchmark.sampling.runs,
+    )
+    anyio.run(_run, order, out, wish, ray_address)
+    return 0
+
+
+def read_settings(wish: Wish) -> tuple[ModelSpecs, dict[str, Any]]:
+    """Merge settings file and command line into model specs; returns the file's ``[ask]`` table beside them."""
+    file = read_toml(wish.config, ASK_TABLES)
+    source = "settings" if not file else str(wish.config or DEFAULT_FILE)
+    return build(ModelSpecs, file.get("models", {}), wish.models, source=source), dict(file.get("ask", {}))
+
+
+def sampling_of(benchmark: Benchmark, specs: ModelSpecs) -> dict[str, Any]:
+    """The benchmark's own sampling, less what the embedded model's context cannot hold."""
+    sampling = benchmark.sampling
+    found = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "stop": sampling.stop,
+    }
+    if isinstance(parse_spec(specs.solver), EmbeddedSpec):
+        del found["max_tokens"]
+    return found
+
+
+def load_items(benchmark: Benchmark, wish: Wish) -> list[Item]:
+    """Load a benchmark's items.
+
+    Raises:
+        DataError: they cannot be had, or there are none.
+    """
+    items = benchmark.load(wish.data)[: wish.limit]
+    if not items:
+        raise DataError(f"{benchmark.name} has no items{'' if wish.data is None else f' in {wish.data}'}")
+    return items
+
+
+def identify_benchmark(benchmark: Benchmark, items: Sequence[Item]) -> BenchmarkIdentity:
+    """Say which items are asked."""
+    return BenchmarkIdentity(
+        name=benchmark.name, revision=benchmark.revision, num_items=len(items), items_sha256=hash_items(items)
+    )
+
+
+def identify_models(specs: ModelSpecs, roles: Roles, ask: AskSettings) -> dict[str, ModelIdentity]:
+    """Say who plays which part; only parts that the system has."""
+    is_paper = ask.preset == "paper"
+    played = {"solver": (specs.solver, roles.solver.name)}
+    if ask.plan != "off" or is_paper:
+        played["planner"] = (specs.planner or specs.solver, roles.planner.name)
+    if (ask.judge and ask.n > 1) or is_paper:
+        played["judge"] = (specs.judge or specs.solver, roles.judge.name)
+    hashes = {spec: _hash_weights(spec) for spec, _ in played.values()}
+    return {role: ModelIdentity(spec=spec, name=name, sha256=hashes[spec]) for role, (spec, name) in played.items()}
+
+
+def _hash_weights(spec: str) -> str | None:
+    parsed = parse_spec(spec)
+    if not isinstance(parsed, EmbeddedSpec | HubSpec):
+        return None
+    with fetch_weights(parsed).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@asynccontextmanager
+async def open_bench(specs: ModelSpecs, ask: AskSettings, *, parallel: int, patience_s: float) -> AsyncGenerator[Bench]:
+    """Open all that samples are made with."""
+    async with open_roles(specs, n=ask.n * parallel, max_slots=MAX_SLOTS) as roles, open_agreement() as agree:
+        yield Bench(roles=roles, ask=ask, agree=agree, patience_s=patience_s)
+
+
+async def _run(order: _Order, out: Path, wish: Wish, ray_address: str | None) -> None:
+    ask = order.system.ask
+    async with open_bench(order.specs, ask, parallel=wish.parallel, patience_s=wish.patience_s) as bench:
+        protocol = Protocol(
+            version=__version__,
+            benchmark=identify_benchmark(order.benchmark, order.items),
+            system=order.system.name,
+            ask=ask,
+            models=identify_models(order.specs, bench.roles, ask),
+            prompts=prompt_versions(),
+            runs=order.runs,
+        )
+        evaluation = open_evaluation(out, protocol, order.items)
+        missing = missing_samples(evaluation.items, protocol.runs, evaluation.samples)
+        with evaluation.samples as store, open_gauge() as gauge:
+            watch = partial(_show, gauge, evaluation)
+            watch()
+            await run_samples(
+                missing, partial(make_sample, bench), store, parallel=wish.parallel, on_sample=lambda _: watch()
+            )
+
+
+def _show(gauge: Gauge, evaluation: Evaluation) -> None:
+    """Show how far it is, with the mean score so far and what has none."""
+    outcomes = Counter(sample.outcome for sample in evaluation.samples)
+    scored = [sample.score for sample in evaluation.samples if sample.is_scored]
+    num_unscored = outcomes.total() - len(scored)
+    notes = [
+        f"score {sum(scored) / len(scored):.3f}" if scored else "",
+        f"{num_unscored} failed" if num_unscored else "",
+    ]
+    total = len(evaluation.items) * evaluation.protocol.runs
+    name = f"{evaluation.protocol.benchmark.name}, {evaluation.protocol.system}"
+    gauge.show(
+        name, outcomes.total() - outcomes[SampleOutcome.FAILED], total, ", ".join(note for note in notes if note)
+    )

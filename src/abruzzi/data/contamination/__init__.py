@@ -1,0 +1,1 @@
+"""Contamination: does a training set hold a benchmark's items, and how would one know?"""

@@ -1,0 +1,85 @@
+"""Finds a question inside a longer text: most of its word n-grams stand in one training row.
+
+The share of an item's n-grams found in a document is the usual measure of contamination (GPT-3, arXiv 2005.14165,
+appendix C, with 13-grams and whole documents thrown away). Questions are shorter than web pages, so n is smaller here,
+and two rules take the place of length: every number and operator must be shared (see ``grams``), and a question of few
+words must stand there as whole sentences, so that "What is 2 + 3?" is not found in "What is 2 + 3 * 4?".
+
+What this does not find: a question taken apart over a row's fields or turns, and the part of a question that is less
+than the share asked for.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+
+from abruzzi.data.contamination.grams import Gram, agree_on_fixed_words, collect_grams, find_frame
+from abruzzi.data.contamination.normalise import Sentences, join_sentences
+
+MIN_RUN_WORDS = 3
+"""A question of fewer words is only found by itself, never in a longer text."""
+MIN_GRAMS = 5
+"""A question with fewer telling n-grams must stand there as whole sentences."""
+
+
+class ContainedIndex:
+    """The n-grams of a benchmark.
+
+    Args:
+        texts: each question once.
+        groups: of each benchmark, the numbers of its questions.
+        n: words of a gram.
+        min_share: of a question's n-grams that a row must hold.
+        min_words: a question of fewer must stand there as whole sentences.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[Sentences],
+        groups: Sequence[Collection[int]],
+        *,
+        n: int,
+        min_share: float,
+        min_words: int,
+    ) -> None:
+        self._texts = texts
+        self._n = n
+        self._min_share = min_share
+        grams = [collect_grams(text, n) for text in texts]
+        frame = find_frame(grams, groups)
+        self._grams = [one - frame for one in grams]
+        self._holders: defaultdict[Gram, list[int]] = defaultdict(list)
+        self._runs: dict[Gram, int] = {}
+        for number, telling in enumerate(self._grams):
+            words = join_sentences(texts[number])
+            if len(words) >= min_words and len(telling) >= MIN_GRAMS:
+                for gram in telling:
+                    self._holders[gram].append(number)
+            elif len(words) >= MIN_RUN_WORDS:
+                self._runs[words] = number
+        self._max_run = max(map(len, self._runs), default=0)
+
+    def find(self, row: Sentences) -> Iterator[tuple[int, float]]:
+        """Yield the numbers of the texts that the row holds, each with the share of its n-grams found."""
+        if self._runs:
+            yield from self._find_runs(row)
+        found = self._holders.keys() & collect_grams(row, self._n)
+        if not found:
+            return
+        counts = Counter(number for gram in found for number in self._holders[gram])
+        for number, count in counts.items():
+            share = count / len(self._grams[number])
+            if share >= self._min_share and self._agrees(number, row):
+                yield number, share
+
+    def _agrees(self, number: int, row: Sentences) -> bool:
+        return agree_on_fixed_words(self._texts[number], self._grams[number], row, self._n)
+
+    def _find_runs(self, row: Sentences) -> Iterator[tuple[int, float]]:
+        for start in range(len(row)):
+            words: Gram = ()
+            for sentence in row[start:]:
+                words += sentence
+                if len(words) > self._max_run:
+                    break
+                if words in self._runs:
+                    yield self._runs[words], 1.0

@@ -1,0 +1,139 @@
+"""Makes one sample: asks the system, waits out an endpoint that fails for a while, scores what came.
+
+A sample counts only when the system worked as it is: a candidate, plan or vote that is missing because a call failed
+would be another, weaker system. Such a try is given up and the whole sample made again, until the patience is used up;
+then the sample is ``failed``, with the reason, and has no score. The calls of every try stay on the bill. A model that
+answers with nothing usable has not failed: that is its answer, ``unparsed``.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from abruzzi.data.items import Item
+from abruzzi.errors import AccessError, EngineError, ModelError, NoCandidateError
+from abruzzi.evaluation.patience import Sleep, wait_out
+from abruzzi.evaluation.samples import Sample, SampleOutcome
+from abruzzi.evaluation.scoring import Judge, score_candidates, verify_item
+from abruzzi.ledger import Call, CallOutcome
+from abruzzi.nouns import Answer, FinishReason, PlanOutcome, Role
+from abruzzi.reasoning.pipeline import answer
+from abruzzi.reasoning.run import Agree, Roles, Run
+from abruzzi.reasoning.settings import AskSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What samples are made with."""
+
+    roles: Roles
+    ask: AskSettings
+    """The seed is that of the whole evaluation; each sample has its own drawn from it."""
+    agree: Agree
+    judge: Judge = verify_item
+    patience_s: float = 3600.0
+    """How long a failing endpoint is waited for, per sample."""
+    sleep: Sleep = anyio.sleep
+
+
+async def make_sample(bench: Bench, item: Item, repeat: int) -> Sample:
+    """Make one sample.
+
+    Raises:
+        AccessError: an endpoint refuses the key: no sample will do better.
+        DataError: the question is empty or too long for the model, or no verifier takes the item.
+    """
+    runs: list[Run] = []
+
+    async def try_once() -> Answer:
+        ask = bench.ask.model_copy(update={"seed": draw_seed(bench.ask.seed, item.id, repeat)})
+        runs.append(Run(item.question, bench.roles, ask, bench.agree))
+        try:
+            result = await answer(runs[-1])
+        except NoCandidateError as error:
+            if any(call.outcome in (CallOutcome.ERROR, CallOutcome.TIMEOUT) for call in runs[-1].ledger.calls):
+                raise ModelError(str(error)) from error
+            raise
+        check_whole(result, runs[-1].ledger.calls)
+        return result
+
+    try:
+        result = await wait_out(try_once, patience_s=bench.patience_s, sleep=bench.sleep)
+    except AccessError:
+        raise
+    except NoCandidateError as error:
+        return _describe_nothing(item, repeat, runs[-1], str(error), _bill(runs))
+    except (ModelError, EngineError) as error:
+        return Sample(item.id, repeat, SampleOutcome.FAILED, 0.0, str(error), calls=_bill(runs))
+    return await _score(bench, item, repeat, result, _bill(runs))
+
+
+def check_whole(result: Answer, calls: Sequence[Call]) -> None:
+    """Refuse an answer from a system of which a part was missing.
+
+    Raises:
+        ModelError: a planner, candidate or judge call failed; may pass.
+    """
+    if result.plan.outcome is PlanOutcome.FAILED:
+        raise ModelError(f"the planner failed: {result.plan.reason}")
+    for candidate in result.candidates:
+        if candidate.finish_reason is FinishReason.ERROR:
+            raise ModelError(f"candidate {candidate.index} failed: {candidate.error}")
+    num_votes = sum(len(judgement.votes) for judgement in result.judgements)
+    num_judged = sum(call.role is Role.JUDGE and call.outcome is CallOutcome.OK for call in calls)
+    if num_judged < num_votes:
+        errors = [vote.error for judgement in result.judgements for vote in judgement.votes if vote.error]
+        raise ModelError(f"the judge failed: {errors[0] if errors else 'a call did not end well'}")
+
+
+def draw_seed(*parts: object) -> int:
+    """Draw a seed of 31 bits from what it is for, the same on every machine."""
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _bill(runs: Sequence[Run]) -> tuple[Call, ...]:
+    return tuple(call for run in runs for call in run.ledger.calls)
+
+
+async def _score(bench: Bench, item: Item, repeat: int, result: Answer, calls: tuple[Call, ...]) -> Sample:
+    verdicts = await score_candidates(item, result.candidates, bench.judge)
+    chosen, verdict = next((c, v) for c, v in zip(result.candidates, verdicts, strict=True) if c.index == result.chosen)
+    if verdict is None:  # the best of what a deadline left: cut off by us, and judged by what it said until then
+        verdict = await bench.judge(item, chosen.text)
+    return Sample(
+        item=item.id,
+        repeat=repeat,
+        outcome=SampleOutcome(verdict.outcome.value),
+        score=verdict.score,
+        reason=verdict.reason,
+        answer=result.answer,
+        chosen=result.chosen,
+        decided_by=result.decided_by,
+        plan=result.plan,
+        candidates=result.candidates,
+        verdicts=verdicts,
+        judgements=result.judgements,
+        calls=calls,
+        seconds=result.seconds,
+        warnings=result.warnings,
+    )
+
+
+def _describe_nothing(item: Item, repeat: int, run: Run, reason: str, calls: tuple[Call, ...]) -> Sample:
+    """The model answered, with nothing: a bad answer, not a failed sample."""
+    return Sample(
+        item=item.id,
+        repeat=repeat,
+        outcome=SampleOutcome.UNPARSED,
+        score=0.0,
+        reason=reason,
+        plan=run.plan,
+        candidates=tuple(run.candidates[index] for index in sorted(run.candidates)),
+        verdicts=(None,) * len(run.candidates),
+        calls=calls,
+        seconds=run.seconds,
+        warnings=tuple(run.warnings),
+    )

@@ -1,0 +1,1 @@
+"""Reports: scores and component tables as pages that a person can publish."""

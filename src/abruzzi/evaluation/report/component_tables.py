@@ -1,0 +1,115 @@
+"""Tables of an ablation: an overview of parts by benchmarks, then each benchmark with intervals, prices and words.
+
+A part that does not help is said to be one. The oracle knows the answers: it is a bound and no system.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
+from abruzzi.evaluation.report.digits import MISSING, count, percent, points, whole_percent
+from abruzzi.evaluation.report.table import Footnotes, Table, drop_empty_columns, group_by, plain
+
+AVERAGES = ("micro", "macro")
+"""Names of benchmarks that are averages."""
+ORACLE = "oracle"
+UP, DOWN = "▲", "▼"
+INTERVALS = "Brackets hold 95 % intervals, clustered by question; differences are paired by question."
+SECTIONS: Mapping[str, str] = {
+    "components": "Components",
+    "selection": "Other ways to choose",
+    "placebo": "Placebo plans",
+    "equal budget": "Equal budget, spent plainly",
+}
+
+
+def component_tables(table: ComponentTable) -> list[Table]:
+    """Make the overview, where there is more than one benchmark, and a table for each benchmark and average."""
+    benchmarks = list(dict.fromkeys(row.benchmark for row in table.rows))
+    made = [_overview(table.rows, benchmarks)] if len(benchmarks) > 1 else []
+    made += [_detail(benchmark, table.rows) for benchmark in benchmarks]
+    return [replace(made[0], notes=(*made[0].notes, *_chance_note(table.rows))), *made[1:]] if made else []
+
+
+def say_helps(row: ComponentRow) -> str:
+    """Say in words what a row's difference to the base shows."""
+    if row.selection == ORACLE:
+        return "upper bound, no system"
+    if row.difference is None:
+        return "the base"
+    if row.helps is None:
+        return "does not help: within noise"
+    return "helps" if row.helps else "does not help: it hurts"
+
+
+def _chance_note(rows: Sequence[ComponentRow]) -> list[str]:
+    tested = [r for r in rows if r.difference is not None and r.selection != ORACLE and r.benchmark not in AVERAGES]
+    if len(tested) < 2:
+        return []
+    expected = count(len(tested) / 20)
+    return [f"{len(tested)} differences are shown; were there none, chance alone would mark about {expected} of them."]
+
+
+def _overview(rows: Sequence[ComponentRow], benchmarks: Sequence[str]) -> Table:
+    cells = {(row.section, row.label, row.benchmark): row for row in rows}
+    labels = dict.fromkeys((row.section, row.label) for row in _by_section(rows))
+    groups = group_by(
+        (SECTIONS[section], (plain(label), *(_brief(cells.get((section, label, name))) for name in benchmarks)))
+        for section, label in labels
+    )
+    notes = [
+        f"{UP} the 95 % interval of the paired difference to the base lies above zero, {DOWN} below; no mark: the row "
+        "does not differ from the base beyond noise.",
+    ]
+    if any(row.selection == ORACLE for row in rows):
+        notes.append("The oracle knows the answers: an upper bound and no system, it bears no mark.")
+    return Table("Accuracy of every variant, %", ("Variant", *map(plain, benchmarks)), groups, tuple(notes))
+
+
+def _brief(row: ComponentRow | None) -> str:
+    if row is None:
+        return MISSING
+    helps = None if row.selection == ORACLE else row.helps
+    mark = {True: f"\N{NO-BREAK SPACE}{UP}", False: f"\N{NO-BREAK SPACE}{DOWN}", None: ""}[helps]
+    return percent(row.accuracy.value) + mark
+
+
+def _detail(benchmark: str, rows: Sequence[ComponentRow]) -> Table:
+    footnotes = Footnotes()
+    own = [row for row in _by_section(rows) if row.benchmark == benchmark]
+    head = (
+        "Variant",
+        "Accuracy, %",
+        "Difference to base, points",
+        "Gap recovered, %",
+        "Prompt tokens",
+        "Completion tokens",
+        "Items",
+        "Runs",
+        "Reads as",
+    )
+    groups = group_by(
+        (
+            SECTIONS[row.section],
+            (
+                f"{plain(row.label)} {footnotes.mark(plain(row.note))}".rstrip(),
+                percent(row.accuracy),
+                points(row.difference),
+                whole_percent(row.gap_recovered),
+                count(row.prompt_tokens),
+                count(row.completion_tokens),
+                count(row.num_items),
+                count(row.num_runs),
+                say_helps(row),
+            ),
+        )
+        for row in own
+    )
+    caption = f"{plain(benchmark).capitalize()} average" if benchmark in AVERAGES else plain(benchmark)
+    notes = (*footnotes.lines(), INTERVALS)
+    return drop_empty_columns(Table(caption, head, groups, notes, has_last_words=True))
+
+
+def _by_section(rows: Sequence[ComponentRow]) -> list[ComponentRow]:
+    order = list(SECTIONS)
+    return sorted(rows, key=lambda row: order.index(row.section))

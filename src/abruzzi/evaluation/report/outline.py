@@ -1,0 +1,62 @@
+"""The order of a report: which sections it has and which tables stand in them, the same in every format."""
+
+from dataclasses import dataclass
+
+from abruzzi.evaluation.component_table import ComponentTable
+from abruzzi.evaluation.report.component_tables import component_tables
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.report.score_tables import curve_tables, domain_tables, price_tables, score_tables
+from abruzzi.evaluation.report.settings_tables import fact_table, settings_tables
+from abruzzi.evaluation.report.table import Table, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section with its tables; one without any has plots only, or prose."""
+
+    key: str
+    """Names it within the page: lower case, digits and hyphens."""
+    title: str
+    tables: tuple[Table, ...]
+    intro: tuple[Table, ...] = ()
+    """What was measured and how, above everything else of the section."""
+    markdown: str = ""
+    """Prose and tables that are Markdown already."""
+
+
+def outline(report: ReportInput) -> list[Section]:
+    """Order a report; what it has nothing to say about has no section."""
+    sections = [
+        Section(
+            component_key(number),
+            _component_title(table, len(report.tables)),
+            tuple(component_tables(table)),
+            tuple(fact_table("Made under", table.facts)),
+        )
+        for number, table in enumerate(report.tables)
+    ]
+    comparison = (report.comparison_markdown or "").strip()
+    sections += [
+        Section("scores", "Scores", tuple(score_tables(report))),
+        Section("runs", "More runs", tuple(curve_tables(report))),
+        Section("price", "Price, length and what became of the samples", tuple(price_tables(report))),
+        Section("domains", "Domains", tuple(domain_tables(report))),
+        Section("published", "Beside published results", (), markdown=comparison),
+        Section("settings", "Settings and provenance", (*settings_tables(report), *fact_table("Facts", report.facts))),
+    ]
+    has_domains = any(score.domains for score in report.scores)
+    return [
+        section
+        for section in sections
+        if section.tables or section.intro or section.markdown or (section.key == "domains" and has_domains)
+    ]
+
+
+def component_key(number: int) -> str:
+    """Give the key of the section of one component table, counted from 0."""
+    return f"components-{number + 1}"
+
+
+def _component_title(table: ComponentTable, num_tables: int) -> str:
+    model = plain(table.facts.get("model", ""))
+    return f"What each part is worth: {model}" if model and num_tables > 1 else "What each part is worth"

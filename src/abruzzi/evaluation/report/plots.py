@@ -1,0 +1,335 @@
+"""Draws the plots of a report with matplotlib: points, curves over k, bars of intervals, histograms of lengths.
+
+A module of its own for the sake of its import: the only one here that loads matplotlib, and only ``write_html`` imports
+it. Values are fractions of 1 and are drawn in per cent. The same input gives the same bytes.
+"""
+
+# Matplotlib's stubs leave the type of keyword arguments open.
+# pyright: reportUnknownMemberType=false
+
+import io
+import math
+import textwrap
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from abruzzi.evaluation.report.looks import GRID, INK, PAPER, SOFT, Look
+from abruzzi.evaluation.report.svg import clean_svg
+from abruzzi.evaluation.statistics.estimate import Estimate
+
+WIDTH, HEIGHT = 4.6, 2.9
+"""Inches of a drawing; a page scales it to its column."""
+NUM_BINS = 36
+WIDE = 8
+"""An axis of tokens is logarithmic where its largest value is this many times its smallest."""
+_LABEL_CHARS = 27
+
+_SETTINGS: Mapping[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "figure.facecolor": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.color": SOFT,
+    "ytick.labelcolor": INK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One system at its price."""
+
+    tokens: float
+    accuracy: Estimate
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Accuracy over the number of runs."""
+
+    points: Mapping[int, Estimate]
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar with its interval."""
+
+    label: str
+    estimate: Estimate
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Lengths of one system's samples in tokens."""
+
+    label: str
+    chosen: Sequence[int]
+    spent: Sequence[int]
+    """May be empty."""
+    look: Look
+
+
+def draw_points(points: Sequence[Point], *, name: str, alt: str) -> str:
+    """Draw accuracy against tokens, an interval through each point.
+
+    Args:
+        points: in any order; all values finite.
+        name: of the drawing; no other of the page has it.
+        alt: what it shows, in words.
+
+    Returns:
+        An ``svg`` element.
+    """
+    with _canvas(name):
+        figure, axes = _figure(HEIGHT)
+        for point in points:
+            low, high = _distances(point.accuracy)
+            axes.errorbar(
+                [point.tokens],
+                [100 * point.accuracy.value],
+                yerr=[[low], [high]],
+                fmt=point.look.marker,
+                color=point.look.stand_in,
+                ecolor=point.look.stand_in,
+                markeredgecolor=PAPER,
+                markeredgewidth=0.8,
+                markersize=7.5,
+                elinewidth=1.3,
+            )
+        _scale_tokens(axes, [point.tokens for point in points])
+        axes.margins(x=0.08, y=0.08)
+        axes.set_xlabel("Completion tokens per question")
+        _percent_axis(axes, [point.accuracy for point in points], "Accuracy, %")
+        return _save(figure, alt)
+
+
+def draw_curves(curves: Sequence[Curve], *, label: str, around: Sequence[Estimate], name: str, alt: str) -> str:
+    """Draw curves over k on a logarithmic axis, each with its band.
+
+    Args:
+        curves: with at least one point each.
+        label: of the y axis.
+        around: further estimates that must fit into the y axis, so that drawings side by side have the same.
+        name: of the drawing; no other of the page has it.
+        alt: what it shows, in words.
+
+    Returns:
+        An ``svg`` element.
+    """
+    with _canvas(name):
+        figure, axes = _figure(HEIGHT)
+        for curve in curves:
+            ks = sorted(curve.points)
+            found = [curve.points[k] for k in ks]
+            axes.fill_between(
+                ks,
+                [100 * estimate.low for estimate in found],
+                [100 * estimate.high for estimate in found],
+                color=curve.look.stand_in,
+                alpha=0.14,
+                linewidth=0,
+            )
+            axes.plot(
+                ks,
+                [100 * estimate.value for estimate in found],
+                color=curve.look.stand_in,
+                marker=curve.look.marker,
+                markersize=5,
+                markeredgecolor=PAPER,
+                markeredgewidth=0.6,
+                linestyle=(0, curve.look.dash) if curve.look.dash else "-",
+                linewidth=1.5,
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted({k for curve in curves for k in curve.points}))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(_write_number))
+        axes.set_xlabel("k, runs")
+        _percent_axis(axes, around, label)
+        return _save(figure, alt)
+
+
+def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: str, alt: str) -> str:
+    """Draw horizontal bars from zero, an interval at each end, in groups with a heading.
+
+    Args:
+        groups: heading (may be empty) and bars, from top to bottom.
+        label: of the x axis, in per cent or points.
+        name: of the drawing; no other of the page has it.
+        alt: what it shows, in words.
+
+    Returns:
+        An ``svg`` element.
+    """
+    with _canvas(name):
+        places: list[tuple[float, Bar]] = []
+        headings: list[tuple[float, str]] = []
+        y = 0.0
+        for heading, bars in groups:
+            if heading:
+                headings.append((y + 0.1, heading))
+                y += 1.0
+            for bar in bars:
+                places.append((y, bar))
+                y += 1.0
+            y += 0.25
+        figure, axes = _figure(0.7 + 0.25 * y)
+        for place, bar in places:
+            low, high = _distances(bar.estimate)
+            axes.barh(place, 100 * bar.estimate.value, height=0.62, color=bar.look.stand_in, alpha=0.75, linewidth=0)
+            axes.errorbar(
+                [100 * bar.estimate.value], [place], xerr=[[low], [high]], fmt="none", ecolor=INK, elinewidth=1
+            )
+        axes.axvline(0, color=SOFT, linewidth=0.9)
+        axes.set_yticks(
+            [place for place, _ in places], [_wrap(bar.label) for _, bar in places], fontsize=8, linespacing=1
+        )
+        for place, heading in headings:
+            axes.text(
+                0.0, place, heading, transform=axes.get_yaxis_transform(), color=SOFT, va="center", style="italic"
+            )
+        axes.set_ylim(y - 0.5, -0.7)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter(FuncFormatter(_write_number))
+        axes.set_xlabel(label)
+        return _save(figure, alt)
+
+
+def draw_lengths(rows: Sequence[Lengths], *, name: str, alt: str) -> str:
+    """Draw histograms under one another on one axis: the chosen answers filled, everything spent as an outline.
+
+    Args:
+        rows: with at least one length each.
+        name: of the drawing; no other of the page has it.
+        alt: what it shows, in words.
+
+    Returns:
+        An ``svg`` element.
+    """
+    with _canvas(name):
+        values = [max(1, length) for row in rows for length in (*row.chosen, *row.spent)]
+        edges = _bins(min(values), max(values))
+        figure = Figure(figsize=(WIDTH, 0.55 + 0.62 * len(rows)), layout="constrained")
+        panels: list[Axes] = [figure.add_subplot(len(rows), 1, place + 1) for place in range(len(rows))]
+        for panel, row in zip(panels, rows, strict=True):
+            colour = row.look.stand_in
+            if row.chosen:
+                panel.stairs(_shares(row.chosen, edges), edges, fill=True, color=colour, alpha=0.55, linewidth=0)
+            if row.spent:
+                panel.stairs(_shares(row.spent, edges), edges, color=INK, linewidth=0.9)
+            panel.set_title(row.label, loc="left", fontsize=8.5, pad=2)
+            _scale_tokens(panel, values)
+            panel.set_xlim(edges[0], edges[-1])
+            panel.set_ylim(bottom=0)
+            panel.yaxis.set_visible(False)
+            panel.spines["left"].set_visible(False)
+            panel.tick_params(axis="x", which="both", labelbottom=panel is panels[-1])
+        panels[-1].set_xlabel("Generated tokens")
+        return _save(figure, alt)
+
+
+@contextmanager
+def _canvas(name: str) -> Generator[None]:
+    """Draw with our settings, whatever the user's are; ids come from the name, so that no two drawings share one."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_SETTINGS, "svg.hashsalt": name})
+        # Text stays text, in the page's font: that DejaVu lacks a sign does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        yield
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _save(figure: Figure, alt: str) -> str:
+    drawn = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
+    return clean_svg(drawn.getvalue(), alt)
+
+
+def _distances(estimate: Estimate) -> tuple[float, float]:
+    """Points from the value down and up to its limits, never negative."""
+    return 100 * max(0.0, estimate.value - estimate.low), 100 * max(0.0, estimate.high - estimate.value)
+
+
+def _percent_axis(axes: Axes, estimates: Sequence[Estimate], label: str) -> None:
+    """Fit the y axis to the estimates and a little more, within 0 and 100."""
+    low, high = min(e.low for e in estimates), max(e.high for e in estimates)
+    room = max(0.06 * (high - low), 0.005)
+    axes.set_ylim(100 * max(0.0, low - room), 100 * min(1.02, high + room))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
+    axes.set_ylabel(label)
+
+
+def _scale_tokens(axes: Axes, values: Sequence[float]) -> None:
+    smallest = min(values)
+    if smallest > 0 and max(values) / smallest >= WIDE:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(_write_count))
+
+
+def _bins(smallest: float, largest: float) -> list[float]:
+    """Edges of equal width, on the scale that ``_scale_tokens`` chooses."""
+    if largest / smallest >= WIDE:
+        step = math.log(largest * 1.001 / smallest) / NUM_BINS
+        return [smallest * math.exp(step * i) for i in range(NUM_BINS + 1)]
+    width = max((largest - smallest) * 1.001, 1.0) / NUM_BINS
+    return [smallest + width * i for i in range(NUM_BINS + 1)]
+
+
+def _shares(lengths: Sequence[int], edges: Sequence[float]) -> list[float]:
+    """Share of the lengths in each bin."""
+    counts = [0] * (len(edges) - 1)
+    for length in lengths:
+        place = next((i for i, edge in enumerate(edges[1:]) if max(1, length) < edge), len(counts) - 1)
+        counts[place] += 1
+    return [number / len(lengths) for number in counts]
+
+
+def _wrap(label: str) -> str:
+    return textwrap.fill(label, _LABEL_CHARS, max_lines=2, placeholder=" …")
+
+
+def _write_number(value: float, _place: int) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _write_count(value: float, _place: int) -> str:
+    return f"{value:,.0f}"

@@ -1,0 +1,84 @@
+"""Rows of a report: every score with its names, and a mark where it is not comparable with the rest.
+
+Where one solver played in all of them, its name goes without saying and a row is called by its system alone.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.report.table import DAGGER, join_words, plain
+from abruzzi.evaluation.scores import Score
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """A score with the names it goes by."""
+
+    score: Score
+    benchmark: str
+    label: str
+    """Unlike any other of the benchmark."""
+    is_comparable: bool
+    """False when ``ReportInput.differences`` names it."""
+
+    @property
+    def marked(self) -> str:
+        """The label, with a dagger where the row is not comparable with the rest."""
+        return self.label if self.is_comparable else f"{self.label} {DAGGER}"
+
+
+def name_rows(report: ReportInput) -> tuple[ScoreRow, ...]:
+    """Name the scores; those of one benchmark stand together, both in the order of first appearance."""
+    shorten = short_labels(report)
+    benchmarks = dict.fromkeys(score.protocol.benchmark.name for score in report.scores)
+    rows: list[ScoreRow] = []
+    for benchmark in benchmarks:
+        seen: Counter[str] = Counter()
+        for score in report.scores:
+            protocol = score.protocol
+            if protocol.benchmark.name != benchmark:
+                continue
+            label = shorten[protocol.label]
+            seen[label] += 1
+            rows.append(
+                ScoreRow(
+                    score,
+                    plain(benchmark),
+                    label if seen[label] == 1 else f"{label} ({seen[label]})",
+                    is_comparable=not ({protocol.label, f"{benchmark}/{protocol.label}"} & report.differences.keys()),
+                )
+            )
+    return tuple(rows)
+
+
+def short_labels(report: ReportInput) -> dict[str, str]:
+    """Protocol label → the name that the report uses for it."""
+    solvers = {score.protocol.models["solver"].name for score in report.scores}
+    return {
+        score.protocol.label: plain(score.protocol.system if len(solvers) == 1 else score.protocol.label)
+        for score in report.scores
+    }
+
+
+def mark_label(report: ReportInput, label: str) -> str:
+    """Give the report's name for a system named by its protocol's label, with a dagger where that is marked."""
+    short = short_labels(report).get(label, plain(label))
+    return f"{short} {DAGGER}" if label in report.differences else short
+
+
+def difference_notes(report: ReportInput) -> tuple[str, ...]:
+    """Say why marked rows are not comparable with the rest, a footnote each."""
+    names = dict(short_labels(report))
+    for score in report.scores:
+        protocol, benchmark = score.protocol, score.protocol.benchmark.name
+        names[f"{benchmark}/{protocol.label}"] = plain(f"{names[protocol.label]} on {benchmark}")
+    return tuple(
+        f"{DAGGER} {names.get(key, plain(key))} is not comparable with the rest: {plain('; '.join(reasons))}."
+        for key, reasons in report.differences.items()
+    )
+
+
+def describe_solvers(report: ReportInput) -> str:
+    """Name the models that solved, as prose does; empty without scores."""
+    return join_words(list(dict.fromkeys(plain(s.protocol.models["solver"].name) for s in report.scores)))

@@ -1,0 +1,95 @@
+"""Tables of provenance: benchmarks, models, and the settings under which every row was made.
+
+Settings that all rows share are said once; what else a row was made under stands beside its name.
+"""
+
+from collections.abc import Mapping
+
+from abruzzi.evaluation.protocol import ModelIdentity, Protocol
+from abruzzi.evaluation.report.digits import MISSING, count
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.report.rows import name_rows
+from abruzzi.evaluation.report.table import Group, Table, drop_empty_columns, group_by, plain
+
+HASH_DIGITS = 12
+"""Hexadecimal digits of a hash that a table shows."""
+
+
+def settings_tables(report: ReportInput) -> list[Table]:
+    """Make the tables of benchmarks, models, shared settings and each row's own."""
+    rows = name_rows(report)
+    if not rows:
+        return []
+    protocols = [row.score.protocol for row in rows]
+    settings = [_flatten(protocol) for protocol in protocols]
+    shared = {name: value for name, value in settings[0].items() if all(other.get(name) == value for other in settings)}
+    made = [_benchmark_table(protocols), _model_table(protocols)]
+    if shared:
+        cells = tuple((name, value) for name, value in shared.items())
+        made.append(_words("Settings of all rows", ("Setting", "Value"), (Group("", cells),)))
+    own = [
+        (
+            row.benchmark,
+            (row.marked, "; ".join(f"{name}: {value}" for name, value in flat.items() if name not in shared)),
+        )
+        for row, flat in zip(rows, settings, strict=True)
+    ]
+    if any(text for _, (_, text) in own):
+        made.append(_words("Settings of each row that not all share", ("System", "Settings"), group_by(own)))
+    return made
+
+
+def fact_table(caption: str, facts: Mapping[str, str]) -> list[Table]:
+    """Make a table of names and values; none without facts."""
+    cells = tuple((plain(name), plain(value)) for name, value in facts.items())
+    return [_words(caption, ("What", "Value"), (Group("", cells),))] if cells else []
+
+
+def _words(caption: str, head: tuple[str, ...], groups: tuple[Group, ...]) -> Table:
+    return Table(caption, head, groups, num_text=len(head), has_last_words=True)
+
+
+def _benchmark_table(protocols: list[Protocol]) -> Table:
+    identities = dict.fromkeys(tuple(p.benchmark.model_dump().values()) for p in protocols)
+    cells = tuple(
+        (plain(name), plain(revision), str(items_sha256)[:HASH_DIGITS], count(num_items))
+        for name, revision, num_items, items_sha256 in identities
+    )
+    return Table("Benchmarks", ("Benchmark", "Revision", "Items’ sha256", "Items"), (Group("", cells),), num_text=3)
+
+
+def _model_table(protocols: list[Protocol]) -> Table:
+    roles: dict[ModelIdentity, list[str]] = {}
+    for protocol in protocols:
+        for role, model in protocol.models.items():
+            roles.setdefault(model, []).append(role)
+    cells = tuple(
+        (
+            plain(model.name),
+            ", ".join(dict.fromkeys(played)),
+            plain(model.spec),
+            (model.sha256 or MISSING)[:HASH_DIGITS],
+        )
+        for model, played in roles.items()
+    )
+    head = ("Model", "Plays", "Named as", "Weights’ sha256")
+    return drop_empty_columns(Table("Models", head, (Group("", cells),), num_text=3, has_last_words=True))
+
+
+def _flatten(protocol: Protocol) -> dict[str, str]:
+    """Name → value of everything but the items; models and their roles, prompts and their hashes included."""
+    flat = {"Abruzzi": protocol.version, "runs": str(protocol.runs)}
+    flat |= {name.replace("_", " "): _show(value) for name, value in protocol.ask.model_dump().items()}
+    flat |= {f"{role} model": model.name for role, model in protocol.models.items()}
+    flat |= {f"prompt {name}": digest[:HASH_DIGITS] for name, digest in protocol.prompts.items()}
+    return {plain(name): plain(value) for name, value in flat.items()}
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
+    return f"{value:g}" if isinstance(value, float) else str(value)
