@@ -107,13 +107,13 @@ def main() -> None:
     write("| questions | they are | true mean | ours | plain t | bootstrap | width, ours | width, plain t |\n")
     write("| --- | --- | --- | --- | --- | --- | --- | --- |\n")
     for setting in settings():
-        row = measure_coverage(*setting, repeats=300)
+        row = measure_coverage(*setting, repeats=2_000)
         shares = " | ".join(f"{share:.1%}" for share in (row.ours, row.plain_t, row.bootstrap))
         write(f"| {row.questions} | {row.spread} | {row.mean} | {shares} | {row.width:.3f} | {row.plain_width:.3f} |\n")
     write("\n| questions | they are | true mean | t interval, ours | plain t | bootstrap, ours | permutation |\n")
     write("| --- | --- | --- | --- | --- | --- | --- |\n")
     for setting in settings():
-        row = measure_false_alarms(*setting, repeats=300)
+        row = measure_false_alarms(*setting, repeats=2_000)
         shares = " | ".join(f"{share:.1%}" for share in (row.ours, row.plain_t, row.bootstrap, row.permutation))
         write(f"| {row.questions} | {row.spread} | {row.mean} | {shares} |\n")
 

@@ -25,10 +25,11 @@ from abruzzi.evaluation.benchmarks.mmlu_pro import MMLU_PRO
 from abruzzi.evaluation.benchmarks.omni_math import OMNI_MATH, OMNI_MATH_HARD
 from abruzzi.evaluation.benchmarks.own import own_benchmark
 from abruzzi.evaluation.benchmarks.procedural import PREFIX, procedural_benchmark
+from abruzzi.evaluation.benchmarks.scicode import SCICODE, SCICODE_MAIN
 
 _BENCHMARKS: tuple[Benchmark, ...] = (
     *(AIME_2024, AIME_2025, HMMT_FEB_2024, HMMT_FEB_2025, OMNI_MATH, OMNI_MATH_HARD, MATH_500, GSM8K),
-    *(LIVECODEBENCH_V5, HUMANEVAL, MBPP, CRUXEVAL_I, CRUXEVAL_O),
+    *(LIVECODEBENCH_V5, SCICODE, SCICODE_MAIN, HUMANEVAL, MBPP, CRUXEVAL_I, CRUXEVAL_O),
     *(GPQA_DIAMOND, HLE, MMLU_PRO, ARC_AGI_1, IFEVAL),
     *GURU,
 )

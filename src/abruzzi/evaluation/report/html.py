@@ -1,0 +1,78 @@
+"""Writes a report as one HTML page that needs nothing else: style and plots inside, no script, no request.
+
+The page's own policy forbids everything but its one style sheet, which it names by hash. All text is escaped by the
+template engine; only drawings of ours and prose that holds no foreign element go in as they are. What the sections are
+is decided in ``outline``, what is drawn in ``figures``.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+from abruzzi.errors import ConfigError
+from abruzzi.evaluation.report.looks import SHAPES
+from abruzzi.evaluation.report.outline import outline
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.report.rows import describe_solvers
+from abruzzi.evaluation.report.summary import summarise
+from abruzzi.evaluation.report.table import plain
+
+
+def write_html(report: ReportInput) -> str:
+    """Write a report as a page to be opened offline, read on any screen, and printed.
+
+    Args:
+        report: what it shows; any part may be empty.
+
+    Returns:
+        The whole page, the same for the same input.
+
+    Raises:
+        ConfigError: a package that pages need is missing.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+
+        from abruzzi.evaluation.report.figures import draw_plots
+        from abruzzi.evaluation.report.prose import render_prose
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the HTML report needs the package {error.name}; run scripts/setup eval, or pip install 'abruzzi[eval]'"
+        ) from error
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    style = _read("page.css")
+    plots = draw_plots(report)
+    sections: list[dict[str, Any]] = [
+        {
+            "section": section,
+            "plots": [(plot, Markup(plot.svg)) for plot in plots.get(section.key, [])],  # noqa: S704 - svg.py wrote it
+            "prose": Markup(render_prose(section.markdown)),  # noqa: S704 - prose.py lets no element through
+        }
+        for section in outline(report)
+    ]
+    page = environment.from_string(_read("template.html.j2")).render(
+        title=plain(report.title),
+        models=describe_solvers(report),
+        date=plain(report.facts.get("Date", report.facts.get("date", ""))),
+        findings=summarise(report),
+        sections=sections,
+        shapes=SHAPES,
+        split_interval=split_interval,
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+    return page.rstrip() + "\n"
+
+
+def split_interval(cell: str) -> tuple[str, str]:
+    """Split ``37.5 [34.1, 40.9]`` into value and interval; the interval is empty where a cell has none."""
+    value, bracket, interval = cell.partition(" [")
+    is_interval = bool(bracket) and interval.endswith("]") and not any(c.isalpha() for c in cell)
+    return (value, f"[{interval}") if is_interval else (cell, "")
+
+
+def _read(name: str) -> str:
+    return files(__package__ or __name__.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8")
