@@ -92,7 +92,7 @@ RESPELLINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\\\[(.{1,200}?)\\\]", (r"\\[\1\\]", r"$$\1$$", r"\\[ \1 \\]")),
     (r"(?<=\w)'(?=s\b)", ("'", "’")),
     (r"(?<=[.?!])\s+", (" ", "  ", "\n")),
-    (r"\\begin\{(p|b)matrix\}(.*?)\\end\{\1matrix\}", (r"\\begin{bmatrix}\2\\end{bmatrix}", r"\\begin{\1matrix}\2\\end{\1matrix}")),
+    (r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", (r"\\begin{bmatrix}\1\\end{bmatrix}",)),
 )  # fmt: skip
 
 
@@ -271,11 +271,8 @@ def measure_recall(items: Sequence[Item], planted: dict[str, list[tuple[str, str
 def measure_false_hits(items: Sequence[Item], negatives: Sequence[tuple[str, str]]) -> int:
     """Print how many rows that are no item are hit, by what they are; each goes to stderr to be read."""
     hits = Counter[str]()
-    for number, (what, text) in enumerate(negatives):
-        hits[what] += 0
-        if number % 1000 == 0:
-            chunk = negatives[number : number + 1000]
-            hits.update(show_hits(items, chunk))
+    for start in range(0, len(negatives), 1000):
+        hits.update(show_hits(items, negatives[start : start + 1000]))
     counts = Counter(what for what, _ in negatives)
     for what, count in counts.items():
         tell(sys.stdout, {"not planted": what, "rows": count, "hit": hits[what]})

@@ -120,6 +120,76 @@ def ablate_command(
     return run_ablation_command(benchmarks, sizes, out, wish)
 
 
+@app.command(name="report")
+def report_command(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of evaluations and ablations, or above them.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write.  [default: the first folder]")] = None,
+    title: Annotated[str, typer.Option(help="Of the report.")] = "Evaluation",
+    contamination: Annotated[
+        Path | None, typer.Option(help="Report of 'abruzzi data contamination', for scores of the clean items.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help='TOML: [prices."MODEL"] with prompt and completion per million tokens.')
+    ] = None,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Let unequal settings into one table, marked.")] = False,
+) -> int:
+    """Write report.md and a self-contained report.html.
+
+    abruzzi eval report runs/gsm8k-single runs/gsm8k-full --out report
+    """
+    from abruzzi.cli.reporting import write_report
+
+    return write_report(
+        folders,
+        folders[0] if out is None else out,
+        title=title,
+        contamination=contamination,
+        prices=prices,
+        is_mixed=mixed,
+    )
+
+
+@app.command(name="compare")
+def compare_command(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of evaluations, or above them.")],
+) -> int:
+    """Put runs beside the paper's tables, and say what is not comparable."""
+    from abruzzi.cli.reporting import print_comparison
+
+    return print_comparison(folders)
+
+
+@app.command(name="list")
+def list_command() -> int:
+    """List the benchmarks with source, revision, licence, size and scorer."""
+    from abruzzi.cli.benchmarking import print_benchmarks
+
+    return print_benchmarks()
+
+
+@app.command(name="check")
+def check_command(benchmark: BenchmarkName, data: Data = None, limit: Limit = None) -> int:
+    """Prove that a benchmark's own answers pass its own verifier."""
+    from abruzzi.cli.benchmarking import print_gold_check
+
+    return print_gold_check(benchmark, data, _positive("--limit", limit))
+
+
+@app.command(name="export")
+def export_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of an evaluation.")],
+    out: Annotated[Path, typer.Option("--out", help="An Inspect log: FILE.eval or FILE.json.")],
+) -> int:
+    """Write an evaluation as a log of Inspect AI, for its viewer."""
+    from abruzzi.evaluation.folder import read_evaluation
+    from abruzzi.evaluation.inspect_log import write_inspect_log
+
+    found = read_evaluation(folder)
+    write_inspect_log(found.protocol, found.items, found.samples, out)
+    print(out)
+    return 0
+
+
 def _sampling(
     temperature: float | None,
     top_p: float | None,

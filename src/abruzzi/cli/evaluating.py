@@ -86,7 +86,10 @@ def run_evaluation(
         items=load_items(benchmark, wish),
         runs=runs or benchmark.sampling.runs,
     )
-    anyio.run(_run, order, out, wish, ray_address)
+    if ray_address is not None:
+        _run_on_ray(order, out, wish, ray_address)
+    else:
+        anyio.run(_run_here, order, out, wish)
     return 0
 
 
@@ -157,26 +160,46 @@ async def open_bench(specs: ModelSpecs, ask: AskSettings, *, parallel: int, pati
         yield Bench(roles=roles, ask=ask, agree=agree, patience_s=patience_s)
 
 
-async def _run(order: _Order, out: Path, wish: Wish, ray_address: str | None) -> None:
-    ask = order.system.ask
-    async with open_bench(order.specs, ask, parallel=wish.parallel, patience_s=wish.patience_s) as bench:
-        protocol = Protocol(
-            version=__version__,
-            benchmark=identify_benchmark(order.benchmark, order.items),
-            system=order.system.name,
-            ask=ask,
-            models=identify_models(order.specs, bench.roles, ask),
-            prompts=prompt_versions(),
-            runs=order.runs,
-        )
-        evaluation = open_evaluation(out, protocol, order.items)
-        missing = missing_samples(evaluation.items, protocol.runs, evaluation.samples)
+def _run_on_ray(order: _Order, out: Path, wish: Wish, address: str) -> None:
+    """Make the samples on a cluster; the models are opened here once, to tell which they are."""
+    from abruzzi.evaluation.fanout import run_on_ray
+
+    open_there = partial(open_bench, order.specs, order.system.ask, parallel=wish.parallel, patience_s=wish.patience_s)
+    evaluation = open_evaluation(out, anyio.run(_identify, order), order.items)
+    missing = missing_samples(evaluation.items, order.runs, evaluation.samples)
+    with evaluation.samples as store, open_gauge() as gauge:
+        watch = partial(_show, gauge, evaluation)
+        watch()
+        run_on_ray(address, missing, open_there, store, parallel=wish.parallel, on_sample=lambda _: watch())
+
+
+async def _run_here(order: _Order, out: Path, wish: Wish) -> None:
+    async with open_bench(order.specs, order.system.ask, parallel=wish.parallel, patience_s=wish.patience_s) as bench:
+        evaluation = open_evaluation(out, _describe(order, bench.roles), order.items)
+        missing = missing_samples(evaluation.items, order.runs, evaluation.samples)
         with evaluation.samples as store, open_gauge() as gauge:
             watch = partial(_show, gauge, evaluation)
             watch()
             await run_samples(
                 missing, partial(make_sample, bench), store, parallel=wish.parallel, on_sample=lambda _: watch()
             )
+
+
+async def _identify(order: _Order) -> Protocol:
+    async with open_roles(order.specs, n=1) as roles:
+        return _describe(order, roles)
+
+
+def _describe(order: _Order, roles: Roles) -> Protocol:
+    return Protocol(
+        version=__version__,
+        benchmark=identify_benchmark(order.benchmark, order.items),
+        system=order.system.name,
+        ask=order.system.ask,
+        models=identify_models(order.specs, roles, order.system.ask),
+        prompts=prompt_versions(),
+        runs=order.runs,
+    )
 
 
 def _show(gauge: Gauge, evaluation: Evaluation) -> None:

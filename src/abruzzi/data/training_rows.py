@@ -1,9 +1,10 @@
 """Streams the question side of training files: JSON Lines, also gzipped, and parquet, in the layouts that people use.
 
 A row's texts are what stands in the fields that hold a question: ``question``, ``problem``, ``prompt``, ``query``,
-``instruction`` with ``input``, and the turns of a chat (``messages``, ``conversations``…) that are not the model's. A
-row without any of these gives its plain text (``text``, ``content``, ``document``). Other fields are named by the
-caller, ``extra_info.question`` style; ``*`` is every string of the row, the model's replies included.
+``instruction`` with ``input``, and the turns of a chat (``messages``, ``conversations``…) that are not the model's;
+``choices`` or ``options`` follow the question. A row without any of these gives its plain text (``text``, ``content``,
+``document``). Other fields are named by the caller, ``extra_info.question`` style; ``*`` is every string of the row,
+the model's replies included.
 
 Rows are read one at a time; a file may be larger than memory. A row that cannot be read is a ``MalformedRow`` in its
 place and the reading goes on. What the texts are compared with is the reader's business.
@@ -12,6 +13,7 @@ place and the reading goes on. What the texts are compared with is the reader's 
 import codecs
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +27,8 @@ QUESTION_FIELDS = (
     *("question", "problem", "prompt", "query", "instruction", "input"),
     *("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "turns"),
 )
+ASKING_FIELDS = ("question", "problem", "prompt", "query")
+OPTION_FIELDS = ("choices", "options")
 TEXT_FIELDS = ("text", "content", "document", "body")
 EVERYTHING = "*"
 MODEL_ROLES = frozenset({"assistant", "gpt", "model", "bot", "chatbot", "function", "tool"})
@@ -71,27 +75,36 @@ def read_training_rows(path: Path, fields: Sequence[str] = ()) -> Iterator[Train
         if isinstance(record, str):
             yield MalformedRow(file, number, record)
             continue
-        texts = tuple(dict.fromkeys(text for text in _find_texts(record, fields) if text.strip()))
+        texts = tuple(dict.fromkeys(_make_printable(text) for text in _find_texts(record, fields) if text.strip()))
         if not texts:
             wanted = ", ".join(fields) if fields else "any usual field"
             reason = f"row {number} has no text in {wanted}; its fields are {', '.join(list(record)[:12])}"
-            yield MalformedRow(file, number, reason)
+            yield MalformedRow(file, number, _make_printable(reason))
             continue
         key = record.get("id")
-        yield TrainingRow(file, number, texts, str(key) if isinstance(key, str | int) else None)
+        yield TrainingRow(file, number, texts, _make_printable(str(key)) if isinstance(key, str | int) else None)
 
 
-def count_training_rows(path: Path) -> int | None:
-    """Count the rows of a file without reading them, for a progress bar; None where only reading would tell."""
+def count_training_rows(path: Path) -> int:
+    """Count the rows of a file, for a progress bar; blank lines count too.
+
+    Raises:
+        DataError: as for ``read_training_rows``.
+    """
     try:
         with path.open("rb") as stream:
             if stream.peek(4)[:4] == _PARQUET:
                 return int(_open_parquet(stream, path).metadata.num_rows)
             if stream.peek(2)[:2] == _GZIP:
-                return None
-            return sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
+                with gzip.open(stream, "rb") as unzipped:
+                    return _count_lines(cast("BinaryIO", unzipped))
+            return _count_lines(stream)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {str(path)!r}: {_explain(error)}") from error
+
+
+def _count_lines(stream: BinaryIO) -> int:
+    return sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
 
 
 def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -106,9 +119,8 @@ def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
                     yield from _read_lines(cast("BinaryIO", unzipped), path)
             else:
                 yield from _read_lines(stream, path)
-    except (OSError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DataError(f"cannot read {str(path)!r}: {reason}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {str(path)!r}: {_explain(error)}") from error
 
 
 def _read_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -163,6 +175,15 @@ def _open_parquet(stream: BinaryIO, path: Path) -> Any:
         raise DataError(f"{str(path)!r} is a broken parquet file: {error}") from error
 
 
+def _make_printable(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can hold and no encoding takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _explain(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 def _find_texts(record: dict[str, Any], fields: Sequence[str]) -> Iterator[str]:
     if fields:
         for field in fields:
@@ -173,8 +194,12 @@ def _find_texts(record: dict[str, Any], fields: Sequence[str]) -> Iterator[str]:
         found["instruction"] = ["\n\n".join([*found["instruction"], *found.pop("input")])]
     if not any(found.values()):
         found = {name: list(_collect(record[name])) for name in TEXT_FIELDS if record.get(name)}
-    for texts in found.values():
-        yield from texts
+    options = [text for name in OPTION_FIELDS if record.get(name) for text in _collect(record[name])]
+    for name, texts in found.items():
+        if options and name in ASKING_FIELDS:
+            yield "\n\n".join([*texts, *options])
+        else:
+            yield from texts
 
 
 def _follow(record: dict[str, Any], field: str) -> object:

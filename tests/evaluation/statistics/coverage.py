@@ -71,7 +71,7 @@ def measure_coverage(questions: int, spread: str, mean: float, *, repeats: int, 
         estimate = clustered_mean(values[:, None].tolist())
         half = t_quantile(questions - 1) * clustered_standard_error(values)
         plain = max(0.0, values.mean() - half), min(1.0, values.mean() + half)
-        drawn = percentile_interval(resampled_means(values[:, None], seed=repeat, resamples=1_000)[:, 0])
+        drawn = percentile_interval(resampled_means(values[:, None], seed=repeat, resamples=500)[:, 0])
         held += [low <= mean <= high for low, high in ((estimate.low, estimate.high), plain, drawn)]
         widths += [estimate.high - estimate.low, plain[1] - plain[0]]
     return Coverage(questions, spread, mean, *map(float, held / repeats), *map(float, widths / repeats))
@@ -87,8 +87,8 @@ def measure_false_alarms(questions: int, spread: str, mean: float, *, repeats: i
         alarms += [
             paired_difference(first, second).excludes_zero,
             p is not None and p < 0.05,
-            paired_bootstrap(first, second, seed=repeat, resamples=1_000)[0].excludes_zero,
-            permutation_test(first, second, seed=repeat, draws=1_000).value < 0.05,
+            paired_bootstrap(first, second, seed=repeat, resamples=500)[0].excludes_zero,
+            permutation_test(first, second, seed=repeat, draws=500).value < 0.05,
         ]
     return FalseAlarms(questions, spread, mean, *map(float, alarms / repeats))
 
@@ -97,7 +97,7 @@ def settings() -> Iterator[tuple[int, str, float]]:
     """Give sizes of benchmarks, kinds of questions and true means."""
     for questions in (30, 200):
         for spread in CONCENTRATIONS:
-            for mean in (0.002, 0.01, 0.05, 0.3, 0.7, 0.99):
+            for mean in (0.002, 0.01, 0.05, 0.3, 0.99):
                 yield questions, spread, mean
 
 
@@ -107,13 +107,13 @@ def main() -> None:
     write("| questions | they are | true mean | ours | plain t | bootstrap | width, ours | width, plain t |\n")
     write("| --- | --- | --- | --- | --- | --- | --- | --- |\n")
     for setting in settings():
-        row = measure_coverage(*setting, repeats=2_000)
+        row = measure_coverage(*setting, repeats=1_000)
         shares = " | ".join(f"{share:.1%}" for share in (row.ours, row.plain_t, row.bootstrap))
         write(f"| {row.questions} | {row.spread} | {row.mean} | {shares} | {row.width:.3f} | {row.plain_width:.3f} |\n")
     write("\n| questions | they are | true mean | t interval, ours | plain t | bootstrap, ours | permutation |\n")
     write("| --- | --- | --- | --- | --- | --- | --- |\n")
     for setting in settings():
-        row = measure_false_alarms(*setting, repeats=2_000)
+        row = measure_false_alarms(*setting, repeats=1_000)
         shares = " | ".join(f"{share:.1%}" for share in (row.ours, row.plain_t, row.bootstrap, row.permutation))
         write(f"| {row.questions} | {row.spread} | {row.mean} | {shares} |\n")
 

@@ -11,14 +11,15 @@ than the share asked for.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
-from abruzzi.data.contamination.grams import Gram, agree_on_fixed_words, collect_grams, find_frame
-from abruzzi.data.contamination.normalise import Sentences, join_sentences
+from abruzzi.data.contamination.grams import Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
+from abruzzi.data.contamination.normalise import Sentences, is_fixed, join_sentences
 
-MIN_RUN_WORDS = 3
-"""A question of fewer words is only found by itself, never in a longer text."""
 MIN_GRAMS = 5
 """A question with fewer telling n-grams must stand there as whole sentences."""
+MIN_RUN_WORDS, MIN_FIXED_RUN_WORDS = 6, 3
+"""A question of fewer words is only found by itself, never in a longer text; fewer do if a number is among them."""
 
 
 class ContainedIndex:
@@ -28,8 +29,8 @@ class ContainedIndex:
         texts: each question once.
         groups: of each benchmark, the numbers of its questions.
         n: words of a gram.
-        min_share: of a question's n-grams that a row must hold.
-        min_words: a question of fewer must stand there as whole sentences.
+        limits: share of a question's n-grams that a row must hold; a question of too few words must stand there as
+            whole sentences.
     """
 
     def __init__(
@@ -38,25 +39,30 @@ class ContainedIndex:
         groups: Sequence[Collection[int]],
         *,
         n: int,
-        min_share: float,
-        min_words: int,
+        limits: Limits,
     ) -> None:
         self._texts = texts
         self._n = n
-        self._min_share = min_share
+        self._limits = [limits.of(len(join_sentences(text))) for text in texts]
         grams = [collect_grams(text, n) for text in texts]
         frame = find_frame(grams, groups)
         self._grams = [one - frame for one in grams]
         self._holders: defaultdict[Gram, list[int]] = defaultdict(list)
         self._runs: dict[Gram, int] = {}
         for number, telling in enumerate(self._grams):
-            words = join_sentences(texts[number])
-            if len(words) >= min_words and len(telling) >= MIN_GRAMS:
+            if self._limits[number] <= 1 and len(telling) >= MIN_GRAMS:
                 for gram in telling:
                     self._holders[gram].append(number)
-            elif len(words) >= MIN_RUN_WORDS:
-                self._runs[words] = number
+            else:
+                self._add_run(number, frame)
         self._max_run = max(map(len, self._runs), default=0)
+
+    def _add_run(self, number: int, frame: AbstractSet[Gram]) -> None:
+        """Remember a short question without the sentences of the frame, which a copy need not have."""
+        telling = (sentence for sentence in self._texts[number] if not collect_grams((sentence,), self._n) <= frame)
+        words = join_sentences(tuple(telling))
+        if len(words) >= (MIN_FIXED_RUN_WORDS if any(map(is_fixed, words)) else MIN_RUN_WORDS):
+            self._runs[words] = number
 
     def find(self, row: Sentences) -> Iterator[tuple[int, float]]:
         """Yield the numbers of the texts that the row holds, each with the share of its n-grams found."""
@@ -68,7 +74,7 @@ class ContainedIndex:
         counts = Counter(number for gram in found for number in self._holders[gram])
         for number, count in counts.items():
             share = count / len(self._grams[number])
-            if share >= self._min_share and self._agrees(number, row):
+            if share >= self._limits[number] and self._agrees(number, row):
                 yield number, share
 
     def _agrees(self, number: int, row: Sentences) -> bool:

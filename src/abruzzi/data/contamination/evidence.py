@@ -27,6 +27,7 @@ def show_evidence(question: str, row: str) -> Evidence:
 def _cut(text: str, first: int, last: int) -> str:
     """Return the characters that hold the words from ``first`` to before ``last`` of the normalised text."""
     passage = " ".join(text[_find_word(text, first) : _find_word(text, last)].split())
+    passage = "".join(c if c.isprintable() else "\ufffd" for c in passage)
     return passage if len(passage) <= MAX_EVIDENCE_CHARS else passage[: MAX_EVIDENCE_CHARS - 1] + "…"
 
 

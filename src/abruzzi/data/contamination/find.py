@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from abruzzi.data.contamination.contained import ContainedIndex
 from abruzzi.data.contamination.evidence import show_evidence
 from abruzzi.data.contamination.exact import ExactIndex
+from abruzzi.data.contamination.grams import Limits
 from abruzzi.data.contamination.near import NearIndex
 from abruzzi.data.contamination.normalise import Sentences, join_sentences, normalise
 from abruzzi.data.contamination.report import BenchmarkFinding, Kind, Match, Report, TrainingFile
@@ -72,15 +73,13 @@ class Detectors:
             texts,
             groups,
             n=settings.contained_words,
-            min_share=settings.contained_share,
-            min_words=settings.min_words,
+            limits=Limits(settings.contained_share, settings.min_words),
         )
         self._near = NearIndex(
             texts,
             groups,
             n=settings.near_words,
-            min_similarity=settings.near_similarity,
-            min_words=settings.min_words,
+            limits=Limits(settings.near_similarity, settings.min_words),
         )
 
     def find(self, text: str) -> dict[int, tuple[Kind, float]]:
@@ -250,13 +249,14 @@ def _search_batches(
         for batch in batches:
             under_way.append((batch, pool.submit(_search_in_process, _take_texts(batch))))
             if len(under_way) > 2 * settings.workers:
-                batch, future = under_way.popleft()
-                yield batch, future.result()
-        for batch, future in under_way:
-            yield batch, future.result()
+                first, future = under_way.popleft()
+                yield first, future.result()
+        for first, future in under_way:
+            yield first, future.result()
     except BrokenProcessPool as error:
         raise ConfigError(
-            f"one of {settings.workers} search processes died, of too little memory perhaps; try fewer workers"
+            f"one of {settings.workers} search processes died: too little memory, or a script without a main guard; "
+            "try fewer workers, or one"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Word n-grams that stay within a sentence, so that the order of sentences does not matter to who compares sets of them.
+"""Word n-grams that stay within a sentence, so that the order of sentences does not change the set of them.
 
 A sentence shorter than n is one gram, whole. Two rules keep grams from saying more than they know:
 
@@ -11,15 +11,37 @@ A sentence shorter than n is one gram, whole. Two rules keep grams from saying m
 from collections import Counter
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from math import inf
 
 from abruzzi.data.contamination.normalise import Sentences, is_figure, is_fixed
 
 Gram = tuple[str, ...]
 
-FRAME_SHARE = 0.05
-"""A gram in more than this share of the benchmark's questions is its frame…"""
-MIN_FRAME_ITEMS = 4
-"""…if it is in more than this many of them."""
+MAX_HOLDERS = 10
+"""A gram in more of a benchmark's questions is its frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From which agreement on a question's grams a match counts: the more, the shorter the question.
+
+    Among few grams one changed word is little, though it makes another question.
+    """
+
+    lowest: float
+    """For questions of many words."""
+    min_words: int
+    """A question of fewer words is not matched by grams at all."""
+    strict: float = 0.9
+    """For questions of fewer than ``strict_words``."""
+    strict_words: int = 25
+
+    def of(self, num_words: int) -> float:
+        """Return the limit for a question of so many words; infinite where grams do not count."""
+        if num_words < self.min_words:
+            return inf
+        return max(self.lowest, self.strict) if num_words < self.strict_words else self.lowest
 
 
 def collect_grams(sentences: Sentences, n: int) -> set[Gram]:
@@ -42,9 +64,8 @@ def find_frame(grams: Sequence[AbstractSet[Gram]], groups: Sequence[Collection[i
     """
     frame: set[Gram] = set()
     for group in groups:
-        limit = max(MIN_FRAME_ITEMS, FRAME_SHARE * len(group))
         counts = Counter(gram for number in group for gram in grams[number])
-        frame.update(gram for gram, count in counts.items() if count > limit)
+        frame.update(gram for gram, count in counts.items() if count > MAX_HOLDERS)
     return frozenset(frame)
 
 

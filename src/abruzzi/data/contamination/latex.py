@@ -31,14 +31,16 @@ _GROUP = re.compile(r"(?<!\})(?<!\\frac)(?<!\\frac )\{([^{}]*)\}")
 _COMMAND = re.compile(r"\\([a-z]+)\*?")
 _MAX_DEPTH = 8
 
-_SILENT = (
-    "left right middle big bigl bigr bigg biggl biggr displaystyle textstyle scriptstyle limits nolimits mathstrut "
-    "quad qquad enspace thinspace hspace vspace noindent hfill smallskip medskip bigskip newline par centering "
-    "text textbf textit textrm textsf texttt textnormal textup textsc mbox hbox emph underline mathrm mathbf mathit "
-    "mathsf mathtt mathbb mathcal mathfrak mathscr bm boldsymbol operatorname rm bf it boxed fbox phantom "
-    "cdot times ast dots ldots cdots dotsc dotsb vdots ddots lvert rvert vert mid rfloor rceil lbrace rbrace lbrack "
-    "rbrack lparen rparen langle rangle item hline prime"
-).split()
+_SILENT = [
+    "left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr", "displaystyle", "textstyle",
+    "scriptstyle", "limits", "nolimits", "mathstrut", "quad", "qquad", "enspace", "thinspace", "hspace", "vspace",
+    "noindent", "hfill", "smallskip", "medskip", "bigskip", "newline", "par", "centering", "text", "textbf", "textit",
+    "textrm", "textsf", "texttt", "textnormal", "textup", "textsc", "mbox", "hbox", "emph", "underline", "mathrm",
+    "mathbf", "mathit", "mathsf", "mathtt", "mathbb", "mathcal", "mathfrak", "mathscr", "bm", "boldsymbol",
+    "operatorname", "rm", "bf", "it", "boxed", "fbox", "phantom", "cdot", "times", "ast", "dots", "ldots", "cdots",
+    "dotsc", "dotsb", "vdots", "ddots", "lvert", "rvert", "vert", "mid", "rfloor", "rceil", "lbrace", "rbrace",
+    "lbrack", "rbrack", "lparen", "rparen", "langle", "rangle", "item", "hline", "prime",
+]  # fmt: skip
 _COMMANDS = {
     **dict.fromkeys(_SILENT, " "),
     **dict.fromkeys(["le", "leq", "leqslant", "leqq"], " <= "),

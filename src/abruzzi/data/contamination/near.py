@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from abruzzi.data.contamination.grams import Gram, agree_on_fixed_words, collect_grams, find_frame
+from abruzzi.data.contamination.grams import Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
 from abruzzi.data.contamination.normalise import Sentences, join_sentences
 from abruzzi.errors import ConfigError
 
@@ -32,8 +32,7 @@ class NearIndex:
         texts: each question once.
         groups: of each benchmark, the numbers of its questions.
         n: words of a gram.
-        min_similarity: Jaccard, from which texts are near.
-        min_words: shorter questions are left out: among few grams, chance is too large.
+        limits: Jaccard similarity from which texts are near; a question of too few words is left out.
 
     Raises:
         ConfigError: datasketch is missing.
@@ -45,8 +44,7 @@ class NearIndex:
         groups: Sequence[Collection[int]],
         *,
         n: int,
-        min_similarity: float,
-        min_words: int,
+        limits: Limits,
     ) -> None:
         if find_spec("datasketch") is None:
             raise ConfigError(
@@ -58,7 +56,8 @@ class NearIndex:
         library: Any = datasketch
         self._texts = texts
         self._n = n
-        self._min_similarity = min_similarity
+        self._limits = [limits.of(len(join_sentences(text))) for text in texts]
+        self._lowest = limits.lowest
         grams = [collect_grams(text, n) for text in texts]
         self._frame = find_frame(grams, groups)
         self._grams = [one - self._frame for one in grams]
@@ -67,10 +66,10 @@ class NearIndex:
         self._known: set[Gram] = set()
         self._max_grams = 0.0
         for number, telling in enumerate(self._grams):
-            if len(join_sentences(texts[number])) >= min_words and telling:
+            if self._limits[number] <= 1 and telling:
                 self._lsh.insert(number, self._sign(telling))
                 self._known |= telling
-                self._max_grams = max(self._max_grams, len(telling) / min_similarity)
+                self._max_grams = max(self._max_grams, len(telling) / self._lowest)
 
     def find(self, row: Sentences) -> Iterator[tuple[int, float]]:
         """Yield the numbers of the texts that the row is near to, each with the similarity."""
@@ -78,12 +77,13 @@ class NearIndex:
             return  # too long to be near to anything, unless it says everything twice; spares long texts the work
         grams = collect_grams(row, self._n) - self._frame
         known = grams & self._known
-        if not known or len(known) < self._min_similarity * len(grams):
+        if not known or len(known) < self._lowest * len(grams):
             return
-        for number in self._lsh.query(self._sign(grams)):
+        candidates: list[int] = self._lsh.query(self._sign(grams))
+        for number in candidates:
             shared = known & self._grams[number]
             similarity = len(shared) / (len(grams) + len(self._grams[number]) - len(shared))
-            if similarity >= self._min_similarity and agree_on_fixed_words(
+            if similarity >= self._limits[number] and agree_on_fixed_words(
                 self._texts[number], self._grams[number], row, self._n
             ):
                 yield number, similarity

@@ -8,6 +8,7 @@ What a copy may change without being another question is taken away; what makes 
     HTML         entities are resolved, tags of layout go
     LaTeX        as in ``latex``
     figures      ``[asy]…[/asy]`` is a sentence of one word, a checksum of what it draws
+    options      ``(A)`` or ``A.`` at the beginning of a line goes and begins a sentence
     Markdown     links keep their words; headings, bullets, emphasis, code marks and table bars go
     numbers      whole, as words: ``1,000`` is 1000, ``.50`` is 0.5, ``5.00`` is 5, ``twenty-five`` is 25, ``50%`` is
                  50 percent
@@ -24,35 +25,42 @@ import html
 import re
 import unicodedata
 import zlib
+from collections.abc import Iterator
 
 from abruzzi.data.contamination.latex import flatten_latex
 
 Sentences = tuple[tuple[str, ...], ...]
 """A text ready to be compared: its sentences, each the words of it; no sentence is empty."""
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-_UNITS += "seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_WORDS = {
-    **{word: str(value) for value, word in enumerate(_UNITS)},
-    **{word: str(value) for value, word in zip(range(20, 100, 10), _TENS, strict=True)},
+_UNITS = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_NUMBER_WORDS = {word: value for value, word in enumerate(_UNITS)} | {
+    word: value for value, word in zip(range(20, 100, 10), _TENS, strict=True)
+}
+_WORDS: dict[str, str] = {
+    **{word: str(value) for word, value in _NUMBER_WORDS.items()},
     "%": "percent",
     "\x01": "!",
     "degrees": "degree",
 }
 
 _POWER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
+_FRACTIONS = [chr(code) for code in (*range(0xBC, 0xBF), *range(0x2150, 0x215F))]
 _UNICODE = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒﹣", "-"),
         **dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060\u00ad", ""),
-        **dict.fromkeys("×·⋅∗∙", " "),
-        **{chr(code): f" {unicodedata.normalize('NFKC', chr(code))} " for code in (*range(0xBC, 0xBF), *range(0x2150, 0x215F))},
-        "‘": "'", "’": "'", "“": '"', "”": '"', "÷": "/", "°": " degree ", "√": " sqrt ", "∞": " infty ", "≤": " <= ",
-        "≥": " >= ", "⩽": " <= ", "⩾": " >= ", "≠": " != ", "±": " pm ", "∠": " angle ", "△": " triangle ", "∪": " cup ",
-        "∩": " cap ", "∈": " in ", "∅": " emptyset ", "≈": " approx ", "≡": " equiv ", "∑": " sum ", "∏": " prod ",
-        "∫": " int ", "→": " to ", "⇒": " implies ", "⊥": " perp ", "∥": " parallel ", "⌊": " floor ", "⌋": " ", "⌈": " ceil ", "⌉": " ", "∘": " circ ",
-        "。": ". ", "？": "? ", "！": "! ", "∂": " partial ", "∀": " forall ", "∃": " exists ", "⊂": " subset ", "…": " ",
+        **dict.fromkeys("×·⋅∗∙⌋⌉…", " "),
+        **{fraction: f" {unicodedata.normalize('NFKC', fraction)} " for fraction in _FRACTIONS},
+        "‘": "'", "’": "'", "“": '"', "”": '"', "÷": "/", "°": " degree ", "√": " sqrt ", "∞": " infty ",
+        "≤": " <= ", "≥": " >= ", "⩽": " <= ", "⩾": " >= ", "≠": " != ", "±": " pm ", "∠": " angle ",
+        "△": " triangle ", "∪": " cup ", "∩": " cap ", "∈": " in ", "∅": " emptyset ", "≈": " approx ",
+        "≡": " equiv ", "∑": " sum ", "∏": " prod ", "∫": " int ", "→": " to ", "⇒": " implies ", "⊥": " perp ",
+        "∥": " parallel ", "⌊": " floor ", "⌈": " ceil ", "∘": " circ ", "∂": " partial ", "∀": " forall ",
+        "∃": " exists ", "⊂": " subset ", "。": ". ", "？": "? ", "！": "! ",
     }
 )  # fmt: skip
 _GREEK = {
@@ -65,10 +73,11 @@ _GREEK = {
 _FIGURE = re.compile(r"\[asy\](.*?)(?:\[/asy\]|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?(?:p|br|b|i|em|strong|sub|sup|div|span|ul|ol|li|table|tr|td|th|tbody)\b[^<>]{0,200}>")
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{1,500}\)")
-_BULLET = re.compile(r"^\s*(?:[-+>]\s|#+)+", re.MULTILINE)
+_BULLET = re.compile(r"^[ \t]*(?:[-+>][ \t]|#+)+", re.MULTILINE)
+_OPTION = re.compile(r"^[ \t]*(?:\(?[a-j]\)|[a-j]\.)[ \t]+", re.MULTILINE)
 _COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NO_WHOLE = re.compile(r"(?<![\w.)])\.(?=\d)")
-_ZEROS = re.compile(r"(\.\d*?)0+(?![\d.])")
+_DECIMALS = re.compile(r"\.(\d+)(?![\d.])")
 _COMPOUND = re.compile(rf"\b({'|'.join(_TENS)})[- ]({'|'.join(_UNITS[1:10])})\b")
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _HYPHEN = re.compile(r"-(?=[a-z]{3})|(?<=[a-z]{2})-(?=\w)|(?<=[a-z]{2})\s+-\s+(?=[a-z]{2})|--+")
@@ -77,7 +86,7 @@ _BRACKETS = str.maketrans(dict.fromkeys("()[]{}", " "))
 _SIGN = re.compile(r"-\s+(?=\d)")
 _ESCAPED_NEWLINE = re.compile(r"\\n(?![a-z])")
 _FACTORIAL = re.compile(r"(?:(?<=[\d)])|(?<=\b[a-z]))!(?!=)")
-_END = re.compile(r"[.?!:]+[\"')\]}*_`]*(?:\s+|$)|\n[ \t]*\n\s*")
+_END = re.compile(r"(?<![.?!:])[.?!:]++[\"')\]}*_`]*+(?:\s++|$)|\n[ \t]*+\n\s*+")
 _ASCII_WORD = re.compile(r"[a-z]+|-?\d+(?:\.\d+)?|[<>!]=|[-+=<>^/%\x01]|@\d+")
 _ANY_WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -96,8 +105,10 @@ def normalise(text: str) -> Sentences:
         text = _TAG.sub(" ", text)
     if "[asy]" in text:
         text = _FIGURE.sub(lambda match: f"\n\n@{zlib.crc32(''.join(match[1].split()).encode())}\n\n", text)
-    text = _BULLET.sub(" ", _LINK.sub(r"\1", text) if "](" in text else text)
-    text = flatten_latex(text)
+    if "](" in text:
+        text = _LINK.sub(r"\1", text)
+    text = _BULLET.sub(" ", text)
+    text = flatten_latex(_OPTION.sub("\n\n", text))
     text = _normalise_numbers(text)
     if "'" in text:
         text = _APOSTROPHE.sub("", text)
@@ -109,8 +120,8 @@ def normalise(text: str) -> Sentences:
     if "-" in text:
         text = _SIGN.sub("-", text.translate(_BRACKETS))
     find_words = (_ASCII_WORD if text.isascii() else _ANY_WORD).findall
-    sentences = (find_words(sentence) for sentence in _END.split(text))
-    return tuple(tuple(_WORDS.get(word, word) for word in words) for words in sentences if words)
+    sentences: Iterator[list[str]] = (find_words(sentence) for sentence in _END.split(text))
+    return tuple(tuple(_WORDS.get(word) or word for word in words) for words in sentences if words)
 
 
 def join_sentences(sentences: Sentences) -> tuple[str, ...]:
@@ -137,7 +148,7 @@ def _to_plain(text: str) -> str:
 def _normalise_numbers(text: str) -> str:
     if "," in text:
         text = _COMMA.sub("", text)
-    text = _COMPOUND.sub(lambda match: str(10 * _TENS.index(match[1]) + 20 + _UNITS.index(match[2])), text)
+    text = _COMPOUND.sub(lambda match: str(_NUMBER_WORDS[match[1]] + _NUMBER_WORDS[match[2]]), text)
     if "." in text:
-        text = _ZEROS.sub(lambda match: match[1].rstrip("."), _NO_WHOLE.sub("0.", text))
+        text = _DECIMALS.sub(lambda match: match[0].rstrip("0").rstrip("."), _NO_WHOLE.sub("0.", text))
     return text

@@ -7,8 +7,8 @@
      "training": [{"file", "rows", "malformed", "dirty_rows", "first_malformed"}],
      "settings": {…}, "seconds": …}
 
-``items_sha256`` is ``items.hash_items`` of the benchmark: a report speaks of exactly those items. An item that ``dirty``
-does not name is clean as far as these detectors see. ``version`` changes when the meaning of a field does.
+``items_sha256`` is ``items.hash_items`` of the benchmark: a report speaks of exactly those items. An item that
+``dirty`` does not name is clean as far as these detectors see. ``version`` changes when the meaning of a field does.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ from abruzzi.data.items import Item, check_ids
 from abruzzi.errors import DataError
 from abruzzi.evaluation.benchmarks.asking import ask_function
 from abruzzi.evaluation.benchmarks.benchmark import WITHOUT_STOP, Benchmark
-from abruzzi.evaluation.benchmarks.scicode_cases import NO_TARGET, PREFIX, split_case, write_tests
+from abruzzi.evaluation.benchmarks.scicode_cases import NO_TARGET, PREFIX, Case, split_case, write_tests
 from abruzzi.evaluation.benchmarks.scicode_targets import FILE, read_targets
 
 _FILES = DataFiles("SciCode1/SciCode", ("problems_test.jsonl",), revision="4510f6a6aa27c43fad7b43da2c59602a86e88480")
@@ -68,7 +68,7 @@ def _make_item(key: str, problem: Record, asked: list[Step], judged: list[Step],
     imports = str((problem.table("tests") if problem.has("tests") else problem).get("required_dependencies"))
     codes = [str(step.get("ground_truth_code") or "") for step in asked]
     reference = "\n\n".join([imports, *codes]) if all(codes) else ""
-    cases: list[tuple[Any, Any]] = []
+    cases: list[Case] = []
     for step in judged:
         published = cast("list[str]", step["test_cases"])
         known = targets.get(str(step["step_number"])) or [NO_TARGET] * len(published)
@@ -76,7 +76,9 @@ def _make_item(key: str, problem: Record, asked: list[Step], judged: list[Step],
             comparisons = split_case(source)
             if comparisons is None or (target is NO_TARGET and not reference):
                 return None
-            cases.extend((comparison, target) for comparison in comparisons)
+            cases.extend(Case(str(step["step_number"]), comparison, target) for comparison in comparisons)
+    if not cases:
+        return None
     return Item(
         id=key,
         question=_ask(problem, asked, imports),

@@ -37,15 +37,17 @@ def plain(value):
 
 
 def run_case(names, setup, expression):
-    """Evaluate a case's expression after its set-up."""
-    names = dict(names)
+    """Evaluate a case's expression after its set-up; what is set up stays for the step's later cases."""
     exec(setup, names)
     return plain(eval(expression, names))
 
 
-def run_own_case(setup, expression):
-    """Do so with what this process has loaded."""
-    return run_case(globals(), setup, expression)
+scopes = {}
+
+
+def run_own_case(step, setup, expression):
+    """Do so with what this process has loaded, the cases of each step by themselves."""
+    return run_case(scopes.setdefault(step, dict(globals())), setup, expression)
 '''
 """Run on both sides, behind what the problem imports."""
 
@@ -83,12 +85,14 @@ def revive(value):
 
 reference = {{}}
 exec({reference!r}, reference)
+known = {{}}
 for number, case in enumerate(json.loads({cases!r}), start=1):
     if "target" in case:
         wanted = plain(eval(case["wanted"], {{"target": revive(case["target"])}}))
     else:
-        wanted = run_case(reference, case["setup"], case["expression"])
-    found = run_own_case(case["setup"], case["expression"])
+        names = known.setdefault(case["step"], dict(reference))
+        wanted = run_case(names, case["setup"], case["expression"])
+    found = run_own_case(case["step"], case["setup"], case["expression"])
     assert is_close(squeeze(found), squeeze(wanted), case["rtol"], case["atol"]), f"case {{number}}"
 """
 
@@ -98,13 +102,27 @@ class Comparison:
     """One comparison of a published case."""
 
     setup: str
-    """Source that comes before it."""
+    """Source that comes before it, and behind the comparisons before it."""
     expression: str
     """What the solution computes."""
     wanted: str
     """What it is compared with: ``target``, or a part of it."""
     rtol: float = 1e-5
     atol: float = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A comparison in its place among a problem's steps, with its target."""
+
+    step: str
+    """The step's number; the cases of a step share what they set up."""
+    comparison: Comparison
+    target: Any
+    """As plain data; ``NO_TARGET`` where the published solution gives it."""
+
+
+NO_TARGET: Any = object()
 
 
 def split_case(source: str) -> list[Comparison] | None:
@@ -127,25 +145,24 @@ def split_case(source: str) -> list[Comparison] | None:
             if comparison is None:
                 return None
             found.append(comparison)
+            setup.clear()
     return found or None
 
 
-def write_tests(cases: Sequence[tuple[Comparison, Any]], reference: str) -> str:
+def write_tests(cases: Sequence[Case], reference: str) -> str:
     """Write the source of tests.
 
     Args:
-        cases: comparisons, each with its target as plain data; ``NO_TARGET`` where the reference gives it.
+        cases: in the order of the problem.
         reference: source of the published solution with what it imports, or nothing.
     """
     rows: list[dict[str, Any]] = []
-    for comparison, target in cases:
-        row: dict[str, Any] = {"setup": comparison.setup, "expression": comparison.expression}
-        row |= {"rtol": comparison.rtol, "atol": comparison.atol}
-        rows.append(row if target is NO_TARGET else {**row, "wanted": comparison.wanted, "target": target})
+    for case in cases:
+        ours = case.comparison
+        row: dict[str, Any] = {"step": case.step, "setup": ours.setup, "expression": ours.expression}
+        row |= {"rtol": ours.rtol, "atol": ours.atol}
+        rows.append(row if case.target is NO_TARGET else {**row, "wanted": ours.wanted, "target": case.target})
     return _TESTS.format(reference=reference, cases=json.dumps(rows))
-
-
-NO_TARGET: Any = object()
 
 
 def _join_parts(test: ast.expr) -> list[ast.expr]:

@@ -70,8 +70,8 @@ def _brief(row: ComponentRow | None) -> str:
     if row is None:
         return MISSING
     helps = None if row.selection == ORACLE else row.helps
-    mark = {True: f"\N{NO-BREAK SPACE}{UP}", False: f"\N{NO-BREAK SPACE}{DOWN}", None: ""}[helps]
-    return percent(row.accuracy.value) + mark
+    mark = {True: f"{UP}\N{NO-BREAK SPACE}", False: f"{DOWN}\N{NO-BREAK SPACE}", None: ""}[helps]
+    return mark + percent(row.accuracy.value)
 
 
 def _detail(benchmark: str, rows: Sequence[ComponentRow]) -> Table:
@@ -92,7 +92,7 @@ def _detail(benchmark: str, rows: Sequence[ComponentRow]) -> Table:
         (
             SECTIONS[row.section],
             (
-                f"{plain(row.label)} {footnotes.mark(plain(row.note))}".rstrip(),
+                f"{plain(row.label)}{footnotes.mark(plain(row.note))}",
                 percent(row.accuracy),
                 points(row.difference),
                 whole_percent(row.gap_recovered),

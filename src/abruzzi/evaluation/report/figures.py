@@ -51,11 +51,11 @@ class Plot:
     key: tuple[KeyEntry, ...] = ()
 
 
-def draw_plots(report: ReportInput) -> dict[str, list[Plot]]:
+def draw_plots(report: ReportInput) -> dict[str, list[list[Plot]]]:
     """Draw everything that a report has to show.
 
     Returns:
-        Key of the section → its plots, in order.
+        Key of the section → its plots in order, those of a kind together.
     """
     rows = [row for row in name_rows(report) if _is_finite(row.score.accuracy)]
     names = list(dict.fromkeys(row.label for row in rows))
@@ -64,23 +64,25 @@ def draw_plots(report: ReportInput) -> dict[str, list[Plot]]:
     groups: dict[str, list[ScoreRow]] = {}
     for row in rows:
         groups.setdefault(row.benchmark, []).append(row)
-    plots["scores"] = [_price_plot(name, own, looks) for name, own in groups.items() if len(own) > 1]
-    plots["runs"] = [plot for name, own in groups.items() for plot in _run_plots(name, own, looks)]
-    plots["price"] = [plot for name, own in groups.items() for plot in _length_plots(name, own, looks)]
-    plots["domains"] = _domain_plots(groups, looks)
-    return plots
+    plots["scores"] = [[_price_plot(name, own, looks) for name, own in groups.items() if len(own) > 1]]
+    plots["runs"] = [[plot for name, own in groups.items() for plot in _run_plots(name, own, looks)]]
+    plots["price"] = [[plot for name, own in groups.items() for plot in _length_plots(name, own, looks)]]
+    plots["domains"] = [_domain_plots(groups, looks)]
+    return {key: [alike for alike in kinds if alike] for key, kinds in plots.items()}
 
 
-def _component_plots(number: int, table: ComponentTable) -> list[Plot]:
+def _component_plots(number: int, table: ComponentTable) -> list[list[Plot]]:
     rows: dict[str, list[ComponentRow]] = {}
     for row in table.rows:
         if _is_finite(row.accuracy):
             rows.setdefault(row.benchmark, []).append(row)
     key = component_key(number)
-    made = [plot for name, own in rows.items() for plot in _gain_plots(key, name, own)]
-    made += [plot for name, own in rows.items() for plot in _variant_price_plots(key, name, own)]
-    made += _arm_curve_plots(key, table.curves)
-    return made + _arm_length_plots(key, table.lengths)
+    return [
+        [plot for name, own in rows.items() for plot in _gain_plots(key, name, own)],
+        [plot for name, own in rows.items() for plot in _variant_price_plots(key, name, own)],
+        _arm_curve_plots(key, table.curves),
+        _arm_length_plots(key, table.lengths),
+    ]
 
 
 def _gain_plots(key: str, benchmark: str, rows: Sequence[ComponentRow]) -> list[Plot]:

@@ -48,7 +48,10 @@ def write_html(report: ReportInput) -> str:
     sections: list[dict[str, Any]] = [
         {
             "section": section,
-            "plots": [(plot, Markup(plot.svg)) for plot in plots.get(section.key, [])],  # noqa: S704 - svg.py wrote it
+            "plots": [
+                [(plot, Markup(plot.svg)) for plot in alike]  # noqa: S704 - svg.py wrote it
+                for alike in plots.get(section.key, [])
+            ],
             "prose": Markup(render_prose(section.markdown)),  # noqa: S704 - prose.py lets no element through
         }
         for section in outline(report)

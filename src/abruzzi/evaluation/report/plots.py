@@ -25,11 +25,15 @@ from abruzzi.evaluation.report.looks import GRID, INK, PAPER, SOFT, Look
 from abruzzi.evaluation.report.svg import clean_svg
 from abruzzi.evaluation.statistics.estimate import Estimate
 
-WIDTH, HEIGHT = 4.6, 2.9
+WIDTH, HEIGHT = 4.3, 2.8
 """Inches of a drawing; a page scales it to its column."""
 NUM_BINS = 36
 WIDE = 8
 """An axis of tokens is logarithmic where its largest value is this many times its smallest."""
+ROUND = (1, 2, 5, 10)
+"""First digits of the steps of an axis."""
+NEAR, APART = 0.02, 0.03
+"""Points nearer than this share of the axis of tokens are drawn so far apart, that all can be seen."""
 _LABEL_CHARS = 27
 
 _SETTINGS: Mapping[Any, Any] = {
@@ -108,10 +112,10 @@ def draw_points(points: Sequence[Point], *, name: str, alt: str) -> str:
     """
     with _canvas(name):
         figure, axes = _figure(HEIGHT)
-        for point in points:
+        for point, tokens in zip(points, _side_by_side([point.tokens for point in points]), strict=True):
             low, high = _distances(point.accuracy)
             axes.errorbar(
-                [point.tokens],
+                [tokens],
                 [100 * point.accuracy.value],
                 yerr=[[low], [high]],
                 fmt=point.look.marker,
@@ -193,7 +197,7 @@ def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: 
         y = 0.0
         for heading, bars in groups:
             if heading:
-                headings.append((y + 0.1, heading))
+                headings.append((y + 0.15, heading))
                 y += 1.0
             for bar in bars:
                 places.append((y, bar))
@@ -210,15 +214,15 @@ def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: 
         axes.set_yticks(
             [place for place, _ in places], [_wrap(bar.label) for _, bar in places], fontsize=8, linespacing=1
         )
-        for place, heading in headings:
-            axes.text(
-                0.0, place, heading, transform=axes.get_yaxis_transform(), color=SOFT, va="center", style="italic"
-            )
+        # Headings stand among the labels, where no bar and no grid line runs through them.
+        axes.set_yticks([place for place, _ in headings], [heading for _, heading in headings], minor=True, fontsize=8)
+        for label_text in axes.get_yticklabels(minor=True):
+            label_text.set(color=SOFT, style="italic")
         axes.set_ylim(y - 0.5, -0.7)
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", which="both", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False, axis="y")
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
         axes.xaxis.set_major_formatter(FuncFormatter(_write_number))
         axes.set_xlabel(label)
         return _save(figure, alt)
@@ -290,24 +294,46 @@ def _percent_axis(axes: Axes, estimates: Sequence[Estimate], label: str) -> None
     low, high = min(e.low for e in estimates), max(e.high for e in estimates)
     room = max(0.06 * (high - low), 0.005)
     axes.set_ylim(100 * max(0.0, low - room), 100 * min(1.02, high + room))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
     axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
     axes.set_ylabel(label)
 
 
+def _side_by_side(tokens: Sequence[float]) -> list[float]:
+    """Move points that hide one another apart along the axis of tokens, in the order given."""
+    is_log = _is_wide(tokens)
+    scaled = [math.log(value) if is_log else value for value in tokens]
+    width = max(scaled) - min(scaled) or 1.0
+    crowds: list[list[int]] = []
+    for index in sorted(range(len(scaled)), key=scaled.__getitem__):
+        if crowds and scaled[index] - scaled[crowds[-1][-1]] < NEAR * width:
+            crowds[-1].append(index)
+        else:
+            crowds.append([index])
+    for crowd in crowds:
+        middle = sum(scaled[index] for index in crowd) / len(crowd)
+        for place, index in enumerate(sorted(crowd)):
+            if len(crowd) > 1:
+                scaled[index] = middle + APART * width * (place - (len(crowd) - 1) / 2)
+    return [math.exp(value) if is_log else value for value in scaled]
+
+
+def _is_wide(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) / min(values) >= WIDE
+
+
 def _scale_tokens(axes: Axes, values: Sequence[float]) -> None:
-    smallest = min(values)
-    if smallest > 0 and max(values) / smallest >= WIDE:
+    if _is_wide(values):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_minor_locator(NullLocator())
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
     axes.xaxis.set_major_formatter(FuncFormatter(_write_count))
 
 
 def _bins(smallest: float, largest: float) -> list[float]:
     """Edges of equal width, on the scale that ``_scale_tokens`` chooses."""
-    if largest / smallest >= WIDE:
+    if _is_wide((smallest, largest)):
         step = math.log(largest * 1.001 / smallest) / NUM_BINS
         return [smallest * math.exp(step * i) for i in range(NUM_BINS + 1)]
     width = max((largest - smallest) * 1.001, 1.0) / NUM_BINS

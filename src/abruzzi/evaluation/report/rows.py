@@ -25,7 +25,7 @@ class ScoreRow:
     @property
     def marked(self) -> str:
         """The label, with a dagger where the row is not comparable with the rest."""
-        return self.label if self.is_comparable else f"{self.label} {DAGGER}"
+        return self.label if self.is_comparable else f"{self.label}\N{NO-BREAK SPACE}{DAGGER}"
 
 
 def name_rows(report: ReportInput) -> tuple[ScoreRow, ...]:
@@ -64,7 +64,7 @@ def short_labels(report: ReportInput) -> dict[str, str]:
 def mark_label(report: ReportInput, label: str) -> str:
     """Give the report's name for a system named by its protocol's label, with a dagger where that is marked."""
     short = short_labels(report).get(label, plain(label))
-    return f"{short} {DAGGER}" if label in report.differences else short
+    return f"{short}\N{NO-BREAK SPACE}{DAGGER}" if label in report.differences else short
 
 
 def difference_notes(report: ReportInput) -> tuple[str, ...]:

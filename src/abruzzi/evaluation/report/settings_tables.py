@@ -27,15 +27,14 @@ def settings_tables(report: ReportInput) -> list[Table]:
     if shared:
         cells = tuple((name, value) for name, value in shared.items())
         made.append(_words("Settings of all rows", ("Setting", "Value"), (Group("", cells),)))
-    own = [
-        (
-            row.benchmark,
-            (row.marked, "; ".join(f"{name}: {value}" for name, value in flat.items() if name not in shared)),
-        )
-        for row, flat in zip(rows, settings, strict=True)
-    ]
-    if any(text for _, (_, text) in own):
-        made.append(_words("Settings of each row that not all share", ("System", "Settings"), group_by(own)))
+    own: dict[tuple[str, str], list[str]] = {}
+    for row, flat in zip(rows, settings, strict=True):
+        text = "; ".join(f"{name}: {value}" for name, value in flat.items() if name not in shared)
+        own.setdefault((row.marked, text), []).append(row.benchmark)
+    if any(text for _, text in own):
+        num_benchmarks = len({row.benchmark for row in rows})
+        cells = [("" if len(on) == num_benchmarks else ", ".join(on), cell) for cell, on in own.items()]
+        made.append(_words("Settings of each row that not all share", ("System", "Settings"), group_by(cells)))
     return made
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from abruzzi.evaluation.report.looks import page_colours
 
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-_DROPPED = {"font-family", "font-style"}
+_DROPPED = "font-family"
 
 
 def clean_svg(drawn: str, alt: str) -> str:
@@ -38,7 +38,7 @@ def clean_svg(drawn: str, alt: str) -> str:
             element.set("href", element.attrib.pop(_HREF))
         for declaration in element.attrib.pop("style", "").split(";"):
             name, _, value = (part.strip() for part in declaration.partition(":"))
-            if value and name not in _DROPPED:
+            if value and name != _DROPPED:
                 element.set(name, colours.get(value, value))
         if "d" in element.attrib:
             element.set("d", " ".join(element.attrib["d"].split()))

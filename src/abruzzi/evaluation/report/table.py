@@ -44,10 +44,10 @@ class Footnotes:
         self._notes: dict[str, str] = {}
 
     def mark(self, note: str) -> str:
-        """Give the mark of a note: ¹, ², …; nothing for no note."""
+        """Give the mark of a note, to follow a label: ¹, ², …; nothing for no note."""
         if not note:
             return ""
-        return self._notes.setdefault(note, _superscript(len(self._notes) + 1))
+        return "\N{NO-BREAK SPACE}" + self._notes.setdefault(note, _superscript(len(self._notes) + 1))
 
     def lines(self) -> tuple[str, ...]:
         """Give all notes with their marks, in order."""

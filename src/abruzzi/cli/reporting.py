@@ -1,0 +1,111 @@
+"""Writes reports and comparisons of evaluations from the command line."""
+
+import datetime as dt
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from abruzzi import __version__
+from abruzzi.config import read_toml
+from abruzzi.errors import ConfigError, RecordError
+from abruzzi.evaluation.assemble import Assembly, assemble_report, score_evaluations
+from abruzzi.evaluation.folder import PROTOCOL_FILE, find_folders, read_evaluation
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.statistics.costs import Price
+
+
+def write_report(
+    places: Sequence[Path],
+    out: Path,
+    *,
+    title: str,
+    contamination: Path | None,
+    prices: Path | None,
+    is_mixed: bool,
+) -> int:
+    """Write ``report.md`` and ``report.html`` into a folder and print their paths.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        AbruzziError: a folder cannot be read, its scores do not belong together, or the report not be written.
+    """
+    assembly = Assembly(
+        title=title,
+        facts=describe_here(),
+        contamination=contamination,
+        prices=None if prices is None else read_prices(prices),
+        is_mixed=is_mixed,
+    )
+    report = assemble_report(places, assembly)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in _render(report).items():
+            (out / name).write_text(text, encoding="utf-8")
+            print(out / name)
+    except OSError as error:
+        raise RecordError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+    return 0
+
+
+def print_comparison(places: Sequence[Path]) -> int:
+    """Print runs beside the paper's tables, with what is not comparable.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        AbruzziError: a folder cannot be read, or holds no scored sample.
+    """
+    from abruzzi.evaluation.compare import compare_with_paper, render_comparison
+
+    folders = [folder for folder in find_folders(places) if (folder / PROTOCOL_FILE).exists()]
+    if not folders:
+        raise ConfigError("only ablations here; 'abruzzi eval compare' wants folders of 'abruzzi eval run'")
+    scores = score_evaluations([read_evaluation(folder) for folder in folders])
+    print(render_comparison(compare_with_paper(scores)))
+    return 0
+
+
+def read_prices(path: Path) -> dict[str, Price]:
+    """Read what models cost per million tokens, from tables ``[prices."MODEL"]``: prompt, completion and cached.
+
+    Raises:
+        ConfigError: the file cannot be read or a price is none.
+    """
+    found: dict[str, Price] = {}
+    for model, table in read_toml(path, ("prices",)).get("prices", {}).items():
+        try:
+            found[model] = TypeAdapter(Price).validate_python(table)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(str(part) for part in problem["loc"])
+            raise ConfigError(
+                f'{path}: [prices."{model}"] {where}: {problem["msg"]} (got {problem["input"]!r})'
+            ) from error
+    if not found:
+        raise ConfigError(f'{path} has no prices; write [prices."MODEL"] with prompt and completion per million tokens')
+    return found
+
+
+def describe_here() -> dict[str, str]:
+    """Say which command made a report, where and when."""
+    return {
+        "command": shlex.join(["abruzzi", *sys.argv[1:]]),
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "Abruzzi": __version__,
+    }
+
+
+def _render(report: ReportInput) -> dict[str, str]:
+    from abruzzi.evaluation.report.html import write_html
+    from abruzzi.evaluation.report.markdown import write_markdown
+
+    return {"report.md": write_markdown(report), "report.html": write_html(report)}
