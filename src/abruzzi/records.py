@@ -184,22 +184,21 @@ def read_rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Read the rows of a file in order, a last line that was cut off left out.
+    """Read the rows of a file in order; a last line without its line break was cut off and is left out.
 
     Raises:
-        RecordError: the file cannot be read, or a line before the last is broken.
+        RecordError: the file cannot be read, or a line is broken.
     """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            broken = None
             for number, line in enumerate(file, start=1):
-                if broken is not None:
-                    raise RecordError(broken)
+                if not line.endswith("\n"):
+                    return
                 try:
                     yield json.loads(line)
-                except ValueError:
-                    broken = f"{path}, line {number} is not JSON: {line[:80]!r}"
+                except ValueError as error:
+                    raise RecordError(f"{path}, line {number} is not JSON: {line[:80]!r}") from error
+    except RecordError:
+        raise
     except OSError as error:
-        raise (
-            error if isinstance(error, RecordError) else RecordError(f"cannot read {path}: {error.strerror}")
-        ) from error
+        raise RecordError(f"cannot read {path}: {error.strerror}") from error

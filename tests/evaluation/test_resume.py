@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic_core import to_jsonable_python
@@ -51,7 +51,7 @@ def finish(arguments: list[str], folder: Path) -> None:
 
 
 def records(out: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What each sample says, less its times, and less the probe by which the first process gets to know the endpoint."""
+    """What each sample says, less its times and the probe by which the first process gets to know the endpoint."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for sample in read_evaluation(out).samples:
         row: dict[str, Any] = to_jsonable_python(sample)
@@ -63,8 +63,9 @@ def records(out: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_times(inner) for key, inner in value.items() if key != "seconds"}
-    return [without_times(inner) for inner in value] if isinstance(value, list) else value
+        inner = cast("dict[str, Any]", value)
+        return {key: without_times(inner[key]) for key in inner if key != "seconds"}
+    return [without_times(one) for one in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", settings(), ids=str)
+@pytest.mark.parametrize("setting", list(settings()), ids=str)
 def test_every_setting(setting: tuple[int, str, float]) -> None:
     coverage, alarms = measure_coverage(*setting, repeats=400), measure_false_alarms(*setting, repeats=400)
     assert coverage.ours >= 0.88

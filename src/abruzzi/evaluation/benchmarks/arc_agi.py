@@ -1,7 +1,7 @@
 """ARC-AGI-1, public evaluation: grids to be completed by a rule that a few examples show (arXiv 1911.01547).
 
-A task with two test inputs becomes two items. The authors' form of a task, and a form with ``question`` and ``answer``
-where the test outputs stand apart, are both read.
+A task with two test inputs becomes two items. Read are the authors' folder, a file a task, and JSON Lines of tasks with
+``question`` and ``answer``, where the test outputs stand apart.
 """
 
 import json
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from abruzzi.data.hub import DataFiles, Record, load_records
+from abruzzi.data.hub import DataFiles, Record, load_records, read_records
 from abruzzi.data.items import Item, check_ids
+from abruzzi.errors import DataError
 from abruzzi.evaluation.benchmarks.benchmark import Benchmark
 
 Grid = Sequence[Sequence[int]]
 _FILES = DataFiles(
     "fchollet/ARC-AGI",
-    ("data/evaluation/*.json",),
+    ("data/evaluation",),
     revision="399030444e0ab0cc8b4e199870fb20b863846f34",
     host="github",
 )
@@ -34,7 +35,7 @@ def read_tasks(record: Record) -> list[Item]:
         pairs = [(pair["input"], pair["output"]) for pair in record.get("test")]
     else:
         pairs = list(zip(task.get("test_inputs"), record.get("answer"), strict=True))
-    key = str(record.columns.get("id") or f"arc_agi1_eval/{record.number}")
+    key = str(record.columns.get("id") or f"arc_agi1_eval/{Path(record.source).stem}")
     return [
         Item(f"{key}/{number}", _ask(examples, given), output, "simulation__arcagi1")
         for number, (given, output) in enumerate(pairs, start=1)
@@ -59,7 +60,13 @@ def _show(grid: Grid) -> str:
 
 
 def _load(path: Path | None) -> list[Item]:
-    records = load_records(_FILES, path)
+    if path is not None and path.is_dir():
+        files = sorted((path / _FILES.paths[0] if (path / _FILES.paths[0]).is_dir() else path).glob("*.json"))
+        if not files:
+            raise DataError(f"{path} holds no tasks; give the folder {_FILES.paths[0]} of {_FILES}")
+        records = [record for file in files for record in read_records(file)]
+    else:
+        records = load_records(_FILES, path)
     return check_ids([item for record in records for item in read_tasks(record)], str(path or _FILES))
 
 

@@ -16,7 +16,10 @@ from abruzzi.evaluation.report.outline import outline
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.rows import describe_solvers
 from abruzzi.evaluation.report.summary import summarise
-from abruzzi.evaluation.report.table import plain
+from abruzzi.evaluation.report.table import Table, plain
+
+PRINTED_CHARS, PADDING_CHARS = 118, 2
+"""Characters of a table's row that a printed page has room for, and those that a column's padding takes."""
 
 
 def write_html(report: ReportInput) -> str:
@@ -64,6 +67,7 @@ def write_html(report: ReportInput) -> str:
         sections=sections,
         shapes=SHAPES,
         split_interval=split_interval,
+        is_wide=is_wide,
         style=Markup(style),  # noqa: S704 - our own file
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
@@ -75,6 +79,17 @@ def split_interval(cell: str) -> tuple[str, str]:
     value, bracket, interval = cell.partition(" [")
     is_interval = bool(bracket) and interval.endswith("]") and not any(c.isalpha() for c in cell)
     return (value, f"[{interval}") if is_interval else (cell, "")
+
+
+def is_wide(table: Table) -> bool:
+    """Tell whether a printed page is too narrow for the table's intervals to stand beside their values."""
+    width = 0
+    for index, name in enumerate(table.head):
+        cells = [row[index] for group in table.groups for row in group.rows]
+        is_words = index < table.num_text or (table.has_last_words and index == len(table.head) - 1)
+        parts = [part for cell in cells for part in (cell.split(" ") if is_words else [cell])]
+        width += PADDING_CHARS + max(map(len, [*parts, *name.split(" ")]))
+    return width > PRINTED_CHARS
 
 
 def _read(name: str) -> str:
