@@ -355,11 +355,13 @@ def measure_kills() -> Iterator[Found]:
 
 def _resume(folder: Path, action: str, again: dict[str, Any], expected: dict[Key, float]) -> Found:
     started, paid = read_keys(folder, "started"), read_keys(folder, "paid")
-    stage: Found = {"paid_before": len(paid), "in_flight": len(started) - len(paid), "readable": 0}
-    with contextlib.suppress(Exception):
-        logs = read_logs(folder) if action != "store" else []
-        stage["in_log"] = len(logs[0].samples or []) if logs else 0
-        stage["readable"] = int(bool(logs)) or int(action == "store")
+    stage: Found = {"paid_before": len(paid), "in_flight": len(started) - len(paid)}
+    if action != "store":
+        stage["no_log"] = int(not _has_log(folder))
+        try:
+            stage["in_log"] = sum(len(log.samples or []) for log in read_logs(folder))
+        except (ValueError, OSError) as error:
+            stage["unreadable"] = repr(error)
     cost = finish("store" if action == "store" else "retry" if _has_log(folder) else "eval", folder, **again)
     if "failed" in cost:
         return {**stage, "retry_failed": cost["failed"]}
@@ -372,8 +374,10 @@ def _has_log(folder: Path) -> bool:
 
 
 def _sum(trials: list[Found]) -> Found:
-    total: Found = {name: sum(t.get(name, 0) for t in trials) for name in ("paid_before", "in_flight", "in_log")}
-    total["readable_after_kill"] = sum(t["readable"] for t in trials)
+    total: Found = {
+        name: sum(t.get(name, 0) for t in trials) for name in ("paid_before", "in_flight", "in_log", "no_log")
+    }
+    total["unreadable"] = [t["unreadable"] for t in trials if "unreadable" in t]
     total["paid_twice"] = [t.get("paid_twice") for t in trials]
     total["equal_to_undisturbed"] = sum(t.get("equal", 0) for t in trials)
     total["failures"] = [t["retry_failed"] for t in trials if "retry_failed" in t]

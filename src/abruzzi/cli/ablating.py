@@ -16,6 +16,7 @@ from abruzzi.cli.evaluating import (
     sampling_of,
 )
 from abruzzi.cli.gauge import open_gauge
+from abruzzi.cli.reporting import describe_here, save_report
 from abruzzi.cli.wiring import ModelSpecs, fit_settings
 from abruzzi.config import build
 from abruzzi.data.items import Item
@@ -23,14 +24,17 @@ from abruzzi.errors import ConfigError
 from abruzzi.evaluation.ablation import Ablation, AblationSettings, run_ablation
 from abruzzi.evaluation.benchmarks.benchmark import Benchmark
 from abruzzi.evaluation.benchmarks.registry import find_benchmark
-from abruzzi.evaluation.folder import AblationProtocol, open_ablation
+from abruzzi.evaluation.components import compute_components
+from abruzzi.evaluation.folder import AblationProtocol, open_ablation, read_ablation
+from abruzzi.evaluation.report.markdown import write_markdown
+from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.systems import parse_system
 from abruzzi.reasoning.prompts import prompt_versions
 from abruzzi.reasoning.settings import AskSettings
 
 
 def run_ablation_command(names: Sequence[str], sizes: Mapping[str, int], out: Path, wish: Wish) -> int:
-    """Make what is missing from the folder, then print the table.
+    """Make what is missing from the folder, then print its report and write it there.
 
     Returns:
         The exit code: 0.
@@ -52,6 +56,11 @@ def run_ablation_command(names: Sequence[str], sizes: Mapping[str, int], out: Pa
     ask = fit_settings(specs, parse_system("full", samplings[0] | whole).ask.model_copy(update=whole))
     items = {benchmark.name: load_items(benchmark, wish) for benchmark in benchmarks}
     anyio.run(_run, specs, ask, settings, benchmarks, items, out, wish)
+    report = ReportInput(
+        title="Components", tables=(compute_components(read_ablation(out), {}),), facts=describe_here()
+    )
+    save_report(report, out)
+    print(write_markdown(report))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from abruzzi import __version__
-from abruzzi.cli import ask, bench, evals, models, show, verify
+from abruzzi.cli import ask, bench, data, evals, models, show, verify
 from abruzzi.errors import AbruzziError, MisuseError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -30,6 +30,7 @@ app.command(name="show")(show.show_command)
 app.command(name="verify")(verify.verify_command)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(data.app, name="data")
 app.add_typer(evals.app, name="eval")
 
 

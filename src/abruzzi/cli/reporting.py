@@ -43,15 +43,29 @@ def write_report(
         prices=None if prices is None else read_prices(prices),
         is_mixed=is_mixed,
     )
-    report = assemble_report(places, assembly)
+    for path in save_report(assemble_report(places, assembly), out):
+        print(path)
+    return 0
+
+
+def save_report(report: ReportInput, out: Path) -> list[Path]:
+    """Write ``report.md`` and ``report.html`` into a folder.
+
+    Raises:
+        ConfigError: what draws the plots is not installed.
+        RecordError: the folder cannot be written.
+    """
+    from abruzzi.evaluation.report.html import write_html
+    from abruzzi.evaluation.report.markdown import write_markdown
+
+    pages = {out / "report.md": write_markdown(report), out / "report.html": write_html(report)}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in _render(report).items():
-            (out / name).write_text(text, encoding="utf-8")
-            print(out / name)
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RecordError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
-    return 0
+    return list(pages)
 
 
 def print_comparison(places: Sequence[Path]) -> int:
@@ -102,10 +116,3 @@ def describe_here() -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "Abruzzi": __version__,
     }
-
-
-def _render(report: ReportInput) -> dict[str, str]:
-    from abruzzi.evaluation.report.html import write_html
-    from abruzzi.evaluation.report.markdown import write_markdown
-
-    return {"report.md": write_markdown(report), "report.html": write_html(report)}

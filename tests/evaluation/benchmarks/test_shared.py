@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def read_knights(record: Record) -> Item:
 
 
 def read_zebra(record: Record) -> Item:
-    extra = {"task": "zebra_puzzles", "metadata": {}}
+    extra: dict[str, Any] = {"task": "zebra_puzzles", "metadata": {}}
     return Item(record.text("id"), record.text("question"), record.text("answer"), "reasoning_gym", extra)
 
 

@@ -411,8 +411,8 @@ def compare_sampled_permutations(tables: list[Table]) -> Agreement:
         for t in tables
         if len(t.first) > 20
     )
-    # Of p = 1/2, 10,000 draws have a standard error of 0.005 on either side.
-    return _worst("permutation test, sampled, p", "scipy `permutation_test`", pairs, 0.03)
+    # 10,000 draws have a standard error of up to 0.005; SciPy doubles one tail, and so its own error.
+    return _worst("permutation test, sampled, p", "scipy `permutation_test`", pairs, 0.04)
 
 
 def compare_holm(tables: list[Table]) -> Agreement:

@@ -82,11 +82,11 @@ _COMPOUND = re.compile(rf"\b({'|'.join(_TENS)})[- ]({'|'.join(_UNITS[1:10])})\b"
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _HYPHEN = re.compile(r"-(?=[a-z]{3})|(?<=[a-z]{2})-(?=\w)|(?<=[a-z]{2})\s+-\s+(?=[a-z]{2})|--+")
 _LETTERS = re.compile(r"\b([a-z])[\s,]{1,6}(?=[a-z]\b)")
-_BRACKETS = str.maketrans(dict.fromkeys("()[]{}", " "))
+_MARKS = str.maketrans(dict.fromkeys("()[]{}_*`|", " "))
 _SIGN = re.compile(r"-\s+(?=\d)")
 _ESCAPED_NEWLINE = re.compile(r"\\n(?![a-z])")
 _FACTORIAL = re.compile(r"(?:(?<=[\d)])|(?<=\b[a-z]))!(?!=)")
-_END = re.compile(r"(?<![.?!:])[.?!:]++[\"')\]}*_`]*+(?:\s++|$)|\n[ \t]*+\n\s*+")
+_END = re.compile(r"(?<![.?!:])[.?!:]++[\"']*+(?:\s++|$)|\n[ \t]*+\n\s*+")
 _ASCII_WORD = re.compile(r"[a-z]+|-?\d+(?:\.\d+)?|[<>!]=|[-+=<>^/%\x01]|@\d+")
 _ANY_WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -112,13 +112,11 @@ def normalise(text: str) -> Sentences:
     text = _normalise_numbers(text)
     if "'" in text:
         text = _APOSTROPHE.sub("", text)
-    text = _LETTERS.sub(r"\1", text)
-    if "-" in text:
-        text = _HYPHEN.sub(" ", text)
     if "!" in text:
         text = _FACTORIAL.sub("\x01", text)
+    text = _LETTERS.sub(r"\1", text.translate(_MARKS))
     if "-" in text:
-        text = _SIGN.sub("-", text.translate(_BRACKETS))
+        text = _SIGN.sub("-", _HYPHEN.sub(" ", text))
     find_words = (_ASCII_WORD if text.isascii() else _ANY_WORD).findall
     sentences: Iterator[list[str]] = (find_words(sentence) for sentence in _END.split(text))
     return tuple(tuple(_WORDS.get(word) or word for word in words) for words in sentences if words)

@@ -14,6 +14,7 @@ _NOTE = "Thirty problems: one more or less of them moves a score by 3.3 points."
 
 def _reader(name: str) -> ReadItem:
     def read_item(record: Record) -> Item:
+        """Read a problem and its number."""
         found = _NUMBER.match(record.text("answer").strip())
         if found is None:
             raise DataError(f"{record.place}: the answer is no number from 0 to 999: {record.get('answer')!r}")

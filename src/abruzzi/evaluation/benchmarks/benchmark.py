@@ -73,6 +73,7 @@ def file_benchmark(
     """Describe a benchmark whose data are published files: source and revision are those of the files."""
 
     def load(path: Path | None) -> list[Item]:
+        """Read a local copy, or fetch the files."""
         return read_items(load_records(files, path), read_item, str(path or files))
 
     return Benchmark(

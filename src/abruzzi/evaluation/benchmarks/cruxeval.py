@@ -13,6 +13,7 @@ _Asked = Literal["i", "o"]
 
 def _reader(asked: _Asked) -> ReadItem:
     def read_item(record: Record) -> Item:
+        """Ask for one side of a function's assertion."""
         tests = record.table("tests") if record.has("tests") else record
         code, given, output = tests.text("code"), str(tests.get("input")), str(tests.get("output"))
         line = f"assert f({given}) == ??" if asked == "o" else f"assert f(??) == {output}"

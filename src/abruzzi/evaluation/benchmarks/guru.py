@@ -68,6 +68,7 @@ def _guru(key: str, file: str, title: str, num_items: int) -> Benchmark:
     files = DataFiles(_REPO, (f"online_eval/{file}.parquet",))
 
     def load(path: Path | None) -> list[Item]:
+        """Read a local copy, or fetch the file."""
         return _read_items(files, path or fetch_files(files)[0], name)
 
     return Benchmark(

@@ -7,6 +7,7 @@ from abruzzi.evaluation.benchmarks.benchmark import Benchmark, file_benchmark
 
 def _hmmt(year: int, revision: str | None) -> Benchmark:
     def read_item(record: Record) -> Item:
+        """Read a problem and its answer."""
         return Item(
             id=str(record.columns.get("id") or f"hmmt_feb_{year}/{record.text('problem_idx')}"),
             question=record.text("problem", "question"),

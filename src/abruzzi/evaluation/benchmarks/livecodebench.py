@@ -107,6 +107,7 @@ class _TextUnpickler(pickle.Unpickler):
     """Reads a pickle of plain text and refuses every other thing."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        """Refuse whatever the pickle would import."""
         raise pickle.UnpicklingError(f"it would import {module_name}.{global_name}")
 
 

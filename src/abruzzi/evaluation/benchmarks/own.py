@@ -16,6 +16,7 @@ def own_benchmark(path: Path) -> Benchmark:
     num_items = len(read_items(path))
 
     def load(other: Path | None) -> list[Item]:
+        """Read the file, or another one of the same form."""
         return read_items(other or path)
 
     return Benchmark(

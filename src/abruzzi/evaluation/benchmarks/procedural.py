@@ -46,6 +46,7 @@ def procedural_benchmark(spec: str) -> Benchmark:
     mix = read_mix(spec)
 
     def load(path: Path | None) -> list[Item]:
+        """Generate the items anew."""
         if path is not None:
             raise ConfigError(f"{spec} is generated and takes no --data; for a file of items name the file itself")
         return generate_mix(mix)

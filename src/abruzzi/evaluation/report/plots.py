@@ -32,7 +32,7 @@ WIDE = 8
 """An axis of tokens is logarithmic where its largest value is this many times its smallest."""
 ROUND = (1, 2, 5, 10)
 """First digits of the steps of an axis."""
-NEAR, APART = 0.02, 0.03
+NEAR, APART = 0.03, 0.03
 """Points nearer than this share of the axis of tokens are drawn so far apart, that all can be seen."""
 _LABEL_CHARS = 27
 
