@@ -41,7 +41,7 @@ def read_items(path: Path) -> list[Item]:
         DataError: the file cannot be read, a row is unusable or an id occurs twice; names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -48,6 +48,7 @@ async def make_sample(bench: Bench, item: Item, repeat: int) -> Sample:
     runs: list[Run] = []
 
     async def try_once() -> Answer:
+        """Answer with every part of the system working, or raise."""
         ask = bench.ask.model_copy(update={"seed": draw_seed(bench.ask.seed, item.id, repeat)})
         runs.append(Run(item.question, bench.roles, ask, bench.agree))
         try:

@@ -130,6 +130,7 @@ class _Fanout:
     started: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
+        """Hand out and collect until nothing is left."""
         while self.waiting or any(node.under_way for node in self.nodes.values()):
             self._look_for_nodes()
             for name, node in list(self.nodes.items()):

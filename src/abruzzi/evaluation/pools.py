@@ -134,6 +134,7 @@ async def plan_item(bench: Bench, benchmark: str, item: Item) -> PlannedItem:
     calls: list[Call] = []
 
     async def try_once() -> Plan:
+        """Plan, or raise for a planner that failed."""
         run = _run(bench, item, draw_seed(bench.ask.seed, benchmark, item.id, "plan"))
         plan = await make_plan(run)
         calls.extend(run.ledger.calls)
@@ -154,6 +155,7 @@ async def sample_pool(bench: Bench, benchmark: str, item: Item, arm: Arm, plan: 
     calls: list[Call] = []
 
     async def try_once() -> Run:
+        """Sample all candidates, or raise for one that failed."""
         run = _run(bench, item, draw_seed(bench.ask.seed, benchmark, item.id, arm))
         try:
             await sample(run, plan)
@@ -179,6 +181,7 @@ async def judge_group(bench: Bench, item: Item, pool: Pool, group: Sequence[int]
     calls: list[Call] = []
 
     async def try_once() -> tuple[Candidate, DecidedBy, Run]:
+        """Choose with every vote in, or raise for one that failed."""
         run = _run(bench, item, draw_seed(bench.ask.seed, pool.benchmark, item.id, pool.arm, *group))
         run.candidates = {index: pool.candidates[index] for index in group}
         try:

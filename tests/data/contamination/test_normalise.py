@@ -37,6 +37,8 @@ RESPELT = [
     (r"\sqrt{2}", r"\sqrt 2"),
     (r"\sqrt{2}", "√2"),
     (r"f^{\prime}(x)", "f'(x)"),
+    (r"f^{\prime\prime}(x) = A^\prime B", "f″(x) = A'B"),
+    ("'Yes', the students' dogs say", "Yes, the students dogs say"),
     (r"1, 2, \ldots, 9", r"1, 2, \dots, 9"),
     ("1, 2, …, 9", "1, 2, ..., 9"),
     (r"\alpha + \Omega", "α + Ω"),
@@ -54,7 +56,7 @@ RESPELT = [
     ("twenty-five", "25"),
     ("Twenty five boys, one girl", "25 boys, 1 girl"),
     ("x - 3", "x-3"),
-    ("−3 – x", "- 3 - x"),
+    ("−3 – x", "(- 3) - x"),
     ("It's Josh’s well-known house.", "Its Josh's well known house"),
     ("the $x$-axis", "the x-axis"),
     ("the $x$-axis", "the x axis"),
@@ -66,7 +68,7 @@ RESPELT = [
     ("Ｆｉｎｄ　ｘ", "find x"),
     ("zero\u200bwidth", "zerowidth"),
     ("Find\n\n\n  it", "find it"),
-    ("broken twice\\n$x$\\nnow", "broken twice\nx\nnow"),
+    ("broken twice\\n$x$\\nNow", "broken twice\nx\nnow"),
 ]
 """Two spellings of the same words; where the sentences end may differ."""
 
@@ -78,6 +80,7 @@ DIFFERENT = [
     ("x^2", "x^3"),
     ("x^2", "x_2"),
     ("7!", "7"),
+    ("f'(2)", "f(2)"),
     ("n! + 1", "n + 1"),
     ("1/2", "2/1"),
     ("10^2", "102"),
@@ -107,11 +110,18 @@ def test_what_makes_another_question_stays(one: str, other: str) -> None:
 
 def test_sentences_end_at_marks_before_a_space_and_at_blank_lines() -> None:
     text = 'He paid $3.50. "Why?" Then: $x=5.$ Add 2!\n\nSolve it'
-    assert normalise(text) == (("he", "paid", "3.5"), ("why",), ("then",), ("x", "=", "5"), ("add", "2", "!"), ("solve", "it"))
+    assert normalise(text) == (
+        ("he", "paid", "3.5"),
+        ("why",),
+        ("then",),
+        ("x", "=", "5"),
+        ("add", "2", "!"),
+        ("solve", "it"),
+    )
 
 
 def test_a_wrapped_line_ends_no_sentence() -> None:
-    assert normalise("the sum\nof two") == normalise("the sum of two") == (("the", "sum", "of", "two"),)
+    assert normalise("the sum\nof all") == normalise("the sum of all") == (("the", "sum", "of", "all"),)
 
 
 def test_a_figure_is_one_word_whatever_its_layout() -> None:

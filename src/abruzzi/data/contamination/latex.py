@@ -6,7 +6,7 @@ The rules, in their order:
     ``\(`` ``\[`` ``$`` ``&`` ``\\``      space; so does ``\$``, a currency
     ``\,`` ``\;`` ``~`` ``\quad``         space; ``\!`` goes
     ``\begin{align*}``, ``\end{…}``       space
-    ``^{\circ}``, ``^\circ``              degree
+    ``^{\circ}``, ``^\circ``              degree; ``^{\prime}`` is a prime as it is typed
     ``\dfrac{a}{b}``, ``\frac12``         (a)/(b); a half typed as 1/2 reads the same
     ``\left``, ``\displaystyle``, ``\text{…}``, ``\mathrm{…}``, ``\boxed{…}``  the command goes, what it holds stays
     ``\leq`` ``\ge`` ``\ne`` ``\cdot`` ``\times`` ``\ldots``  <= >= != and, for products and dots, nothing
@@ -39,7 +39,7 @@ _SILENT = [
     "mathbf", "mathit", "mathsf", "mathtt", "mathbb", "mathcal", "mathfrak", "mathscr", "bm", "boldsymbol",
     "operatorname", "rm", "bf", "it", "boxed", "fbox", "phantom", "cdot", "times", "ast", "dots", "ldots", "cdots",
     "dotsc", "dotsb", "vdots", "ddots", "lvert", "rvert", "vert", "mid", "rfloor", "rceil", "lbrace", "rbrace",
-    "lbrack", "rbrack", "lparen", "rparen", "langle", "rangle", "item", "hline", "prime",
+    "lbrack", "rbrack", "lparen", "rparen", "langle", "rangle", "item", "hline",
 ]  # fmt: skip
 _COMMANDS = {
     **dict.fromkeys(_SILENT, " "),
@@ -74,7 +74,7 @@ def _flatten_commands(text: str) -> str:
     text = _THOUSANDS.sub("", text).replace("{,}", ",").replace("\\!", "")
     text = _ENVIRONMENT.sub(" ", _ROW_END.sub(" ", text))
     text = text.replace("\\not=", "\\ne ").replace("\\%", "%").replace("\\#", " ")
-    text = _PRIME.sub("", _DEGREE.sub(" degree ", text))
+    text = _PRIME.sub(lambda match: "'" * match[0].count("prime"), _DEGREE.sub(" degree ", text))
     if "frac" in text:
         text = _flatten_fractions(text)
     return _COMMAND.sub(lambda match: _COMMANDS.get(match[1]) or f" {match[1]} ", _SPACE.sub(" ", text))

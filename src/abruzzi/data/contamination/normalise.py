@@ -55,7 +55,7 @@ _UNICODE = str.maketrans(
         **dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060\u00ad", ""),
         **dict.fromkeys("×·⋅∗∙⌋⌉…", " "),
         **{fraction: f" {unicodedata.normalize('NFKC', fraction)} " for fraction in _FRACTIONS},
-        "‘": "'", "’": "'", "“": '"', "”": '"', "÷": "/", "°": " degree ", "√": " sqrt ", "∞": " infty ",
+        "‘": "'", "’": "'", "′": "'", "″": "''", "“": '"', "”": '"', "÷": "/", "°": " degree ", "√": " sqrt ", "∞": " infty ",
         "≤": " <= ", "≥": " >= ", "⩽": " <= ", "⩾": " >= ", "≠": " != ", "±": " pm ", "∠": " angle ",
         "△": " triangle ", "∪": " cup ", "∩": " cap ", "∈": " in ", "∅": " emptyset ", "≈": " approx ",
         "≡": " equiv ", "∑": " sum ", "∏": " prod ", "∫": " int ", "→": " to ", "⇒": " implies ", "⊥": " perp ",
@@ -77,16 +77,16 @@ _BULLET = re.compile(r"^[ \t]*(?:[-+>][ \t]|#+)+", re.MULTILINE)
 _OPTION = re.compile(r"^[ \t]*(?:\(?[a-j]\)|[a-j]\.)[ \t]+", re.MULTILINE)
 _COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NO_WHOLE = re.compile(r"(?<![\w.)])\.(?=\d)")
-_DECIMALS = re.compile(r"\.(\d+)(?![\d.])")
+_DECIMALS = re.compile(r"\.(\d+)(?!\d|\.\d)")
 _COMPOUND = re.compile(rf"\b({'|'.join(_TENS)})[- ]({'|'.join(_UNITS[1:10])})\b")
-_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
+_PRIME = re.compile(r"(?<=\b[a-z])'+(?!s\b|')")
 _HYPHEN = re.compile(r"-(?=[a-z]{3})|(?<=[a-z]{2})-(?=\w)|(?<=[a-z]{2})\s+-\s+(?=[a-z]{2})|--+")
 _LETTERS = re.compile(r"\b([a-z])[\s,]{1,6}(?=[a-z]\b)")
 _MARKS = str.maketrans(dict.fromkeys("()[]{}_*`|", " "))
 _SIGN = re.compile(r"-\s+(?=\d)")
 _ESCAPED_NEWLINE = re.compile(r"\\n(?![a-z])")
 _FACTORIAL = re.compile(r"(?:(?<=[\d)])|(?<=\b[a-z]))!(?!=)")
-_END = re.compile(r"(?<![.?!:])[.?!:]++[\"']*+(?:\s++|$)|\n[ \t]*+\n\s*+")
+_END = re.compile(r"(?<![.?!:])[.?!:]++\"*+(?:\s++|$)|\n[ \t]*+\n\s*+")
 _ASCII_WORD = re.compile(r"[a-z]+|-?\d+(?:\.\d+)?|[<>!]=|[-+=<>^/%\x01]|@\d+")
 _ANY_WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -111,7 +111,7 @@ def normalise(text: str) -> Sentences:
     text = flatten_latex(_OPTION.sub("\n\n", text))
     text = _normalise_numbers(text)
     if "'" in text:
-        text = _APOSTROPHE.sub("", text)
+        text = _PRIME.sub(lambda match: " prime" * len(match[0]) + " ", text).replace("'", "")
     if "!" in text:
         text = _FACTORIAL.sub("\x01", text)
     text = _LETTERS.sub(r"\1", text.translate(_MARKS))
