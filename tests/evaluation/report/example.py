@@ -148,7 +148,7 @@ def make_table(gains: Mapping[str, float] | None = None) -> ComponentTable:
         rows.append(replace(row, benchmark="macro", num_items=604))
     return ComponentTable(
         rows=tuple(rows),
-        facts={"model": "SmolLM2-135M-Instruct", "settings": "temperature 1.0, at most 1,024 tokens"},
+        facts={"solver": "SmolLM2-135M-Instruct, sha256 5b1c", "settings": "temperature 1.0, at most 1,024 tokens"},
         curves={
             f"{name}/{arm}": {k: around(1 - (1 - base) ** k**0.6) for k in (1, 2, 4, 8, 16)}
             for name in scale
@@ -186,10 +186,10 @@ def make_report(**changes: Any) -> ReportInput:
         ),
         averages=averages,
         facts={
-            "Command": "abruzzi eval report runs/gsm8k runs/arithmetic-mix runs/humaneval --out report",
-            "Versions": "Abruzzi 0.1.0, Python 3.11.2",
-            "Machine": "made up",
-            "Date": "2026-11-25",
+            "command": "abruzzi eval report runs/gsm8k runs/arithmetic-mix runs/humaneval --out report",
+            "versions": "Abruzzi 0.1.0, Python 3.11.2",
+            "machine": "made up",
+            "date": "2026-11-25",
         },
     )
     return replace(report, **changes)

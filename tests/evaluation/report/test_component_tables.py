@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
-from abruzzi.evaluation.report.component_tables import component_tables, say_helps
+from abruzzi.evaluation.report.component_tables import component_tables, group_variants, say_helps, solver_of
 from abruzzi.evaluation.statistics.estimate import Estimate
 from tests.evaluation.report.example import make_row, make_table
 
@@ -84,3 +84,19 @@ def test_the_number_of_marks_that_chance_alone_would_set_is_told() -> None:
 
 def test_an_empty_table_has_none() -> None:
     assert component_tables(tabulate()) == []
+
+
+def test_equal_budgets_are_one_variant_though_each_benchmark_affords_another_number() -> None:
+    four = make_row("equal budget", "a", "plain majority of 4", 0.0, n=4, selection="majority")
+    nine = replace(four, benchmark="b", label="plain majority of 9", n=9)
+    longer = replace(four, label="one longer sample", plan="long", selection="single")
+    both, alone = group_variants([four, nine, longer])
+    assert (both.label, both.rows) == ("plain majority of 4 / plain majority of 9", (four, nine))
+    assert alone.label == "one longer sample"
+    average = replace(four, benchmark="micro", label="plain majority at the same budget")
+    assert group_variants([four, nine, average])[0].label == "plain majority at the same budget"
+
+
+def test_the_solver_is_named_without_its_hash() -> None:
+    assert solver_of(make_table()) == "SmolLM2-135M-Instruct"
+    assert solver_of(tabulate()) == ""

@@ -16,7 +16,7 @@ def tables_of(*systems: str, **changes: Any) -> dict[str, Table]:
 
 def test_settings_that_all_rows_share_are_said_once() -> None:
     tables = tables_of("single", "full")
-    shared = {name: value for name, value in tables["Settings of all rows"].groups[0].rows}
+    shared = {row[0]: row[1] for row in tables["Settings of all rows"].groups[0].rows}
     assert shared["temperature"] == "1"
     assert shared["max tokens"] == "1024"
     assert shared["stop"] == "</answer>"
@@ -58,6 +58,6 @@ def test_settings_of_a_system_that_are_the_same_on_all_benchmarks_are_said_once(
 
 
 def test_facts_keep_their_order() -> None:
-    (table,) = fact_table("Facts", {"Command": "b", "Date": "a"})
-    assert table.groups[0].rows == (("Command", "b"), ("Date", "a"))
+    (table,) = fact_table("Facts", {"command": "b", "date": "a"})
+    assert table.groups[0].rows == (("command", "b"), ("date", "a"))
     assert fact_table("Facts", {}) == []

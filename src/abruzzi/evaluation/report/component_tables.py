@@ -4,9 +4,9 @@ A part that does not help is said to be one. The oracle knows the answers: it is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
+from abruzzi.evaluation.component_table import ComponentRow, ComponentTable, Section
 from abruzzi.evaluation.report.digits import MISSING, count, percent, points, whole_percent
 from abruzzi.evaluation.report.table import Footnotes, Table, drop_empty_columns, group_by, plain
 
@@ -21,6 +21,15 @@ SECTIONS: Mapping[str, str] = {
     "placebo": "Placebo plans",
     "equal budget": "Equal budget, spent plainly",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way of answering, on every benchmark it was tried on."""
+
+    section: Section
+    label: str
+    rows: tuple[ComponentRow, ...]
 
 
 def component_tables(table: ComponentTable) -> list[Table]:
@@ -42,6 +51,31 @@ def say_helps(row: ComponentRow) -> str:
     return "helps" if row.helps else "does not help: it hurts"
 
 
+def group_variants(rows: Sequence[ComponentRow]) -> list[Variant]:
+    """Put the rows of one variant together, sections in their order.
+
+    At an equal budget the number of candidates, and so the label, is another on every benchmark: there a variant is
+    what its plan and its way of choosing make it, and is called as its average is.
+    """
+    variants: dict[tuple[str, ...], list[ComponentRow]] = {}
+    for row in _by_section(rows):
+        is_fitted = row.section == "equal budget"
+        key = (row.section, row.plan, row.selection) if is_fitted else (row.section, row.label)
+        variants.setdefault(key, []).append(row)
+    return [Variant(found[0].section, plain(_name_variant(found)), tuple(found)) for found in variants.values()]
+
+
+def _name_variant(rows: Sequence[ComponentRow]) -> str:
+    labels = list(dict.fromkeys(row.label for row in rows))
+    averages = [row.label for row in rows if row.benchmark in AVERAGES]
+    return labels[0] if len(labels) == 1 else (averages or [" / ".join(labels)])[0]
+
+
+def solver_of(table: ComponentTable) -> str:
+    """Name the model of an ablation; empty where its facts do not."""
+    return plain(table.facts.get("solver", "").partition(", sha256")[0])
+
+
 def _chance_note(rows: Sequence[ComponentRow]) -> list[str]:
     tested = [r for r in rows if r.difference is not None and r.selection != ORACLE and r.benchmark not in AVERAGES]
     if len(tested) < 2:
@@ -51,11 +85,9 @@ def _chance_note(rows: Sequence[ComponentRow]) -> list[str]:
 
 
 def _overview(rows: Sequence[ComponentRow], benchmarks: Sequence[str]) -> Table:
-    cells = {(row.section, row.label, row.benchmark): row for row in rows}
-    labels = dict.fromkeys((row.section, row.label) for row in _by_section(rows))
     groups = group_by(
-        (SECTIONS[section], (plain(label), *(_brief(cells.get((section, label, name))) for name in benchmarks)))
-        for section, label in labels
+        (SECTIONS[variant.section], (variant.label, *(_brief(variant, name) for name in benchmarks)))
+        for variant in group_variants(rows)
     )
     notes = [
         f"{UP} the 95 % interval of the paired difference to the base lies above zero, {DOWN} below; no mark: the row "
@@ -66,7 +98,8 @@ def _overview(rows: Sequence[ComponentRow], benchmarks: Sequence[str]) -> Table:
     return Table("Accuracy of every variant, %", ("Variant", *map(plain, benchmarks)), groups, tuple(notes))
 
 
-def _brief(row: ComponentRow | None) -> str:
+def _brief(variant: Variant, benchmark: str) -> str:
+    row = next((row for row in variant.rows if row.benchmark == benchmark), None)
     if row is None:
         return MISSING
     helps = None if row.selection == ORACLE else row.helps

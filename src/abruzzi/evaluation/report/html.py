@@ -12,9 +12,8 @@ from typing import Any
 
 from abruzzi.errors import ConfigError
 from abruzzi.evaluation.report.looks import SHAPES
-from abruzzi.evaluation.report.outline import outline
+from abruzzi.evaluation.report.outline import describe_solvers, outline
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.rows import describe_solvers
 from abruzzi.evaluation.report.summary import summarise
 from abruzzi.evaluation.report.table import Table, plain
 
@@ -62,7 +61,7 @@ def write_html(report: ReportInput) -> str:
     page = environment.from_string(_read("template.html.j2")).render(
         title=plain(report.title),
         models=describe_solvers(report),
-        date=plain(report.facts.get("Date", report.facts.get("date", ""))),
+        date=plain(report.facts.get("date", "")),
         findings=summarise(report),
         sections=sections,
         shapes=SHAPES,

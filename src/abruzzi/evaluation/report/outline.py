@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from abruzzi.evaluation.component_table import ComponentTable
-from abruzzi.evaluation.report.component_tables import component_tables
+from abruzzi.evaluation.report.component_tables import component_tables, solver_of
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.score_tables import curve_tables, domain_tables, price_tables, score_tables
 from abruzzi.evaluation.report.settings_tables import fact_table, settings_tables
-from abruzzi.evaluation.report.table import Table, plain
+from abruzzi.evaluation.report.table import Table, join_words, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,19 @@ def outline(report: ReportInput) -> list[Section]:
     ]
 
 
+def describe_solvers(report: ReportInput) -> str:
+    """Name the models that solved, as prose does; empty where nothing says who did."""
+    names = [plain(score.protocol.models["solver"].name) for score in report.scores] + list(
+        map(solver_of, report.tables)
+    )
+    return join_words([name for name in dict.fromkeys(names) if name])
+
+
 def component_key(number: int) -> str:
     """Give the key of the section of one component table, counted from 0."""
     return f"components-{number + 1}"
 
 
 def _component_title(table: ComponentTable, num_tables: int) -> str:
-    model = plain(table.facts.get("model", ""))
+    model = solver_of(table)
     return f"What each part is worth: {model}" if model and num_tables > 1 else "What each part is worth"

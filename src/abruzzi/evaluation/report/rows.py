@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.table import DAGGER, join_words, plain
+from abruzzi.evaluation.report.table import DAGGER, plain
 from abruzzi.evaluation.scores import Score
 
 
@@ -61,10 +61,19 @@ def short_labels(report: ReportInput) -> dict[str, str]:
     }
 
 
-def mark_label(report: ReportInput, label: str) -> str:
-    """Give the report's name for a system named by its protocol's label, with a dagger where that is marked."""
+def mark_label(report: ReportInput, label: str, benchmark: str | None = None) -> str:
+    """Give the report's name for a system, with a dagger where it is not comparable with the rest.
+
+    Args:
+        report: what is shown.
+        label: of its protocol.
+        benchmark: where; None for a value over several, which one marked row marks.
+    """
     short = short_labels(report).get(label, plain(label))
-    return f"{short}\N{NO-BREAK SPACE}{DAGGER}" if label in report.differences else short
+    keys = report.differences.keys()
+    one_of_several = benchmark is None and any(key.endswith(f"/{label}") for key in keys)
+    is_marked = label in keys or f"{benchmark}/{label}" in keys or one_of_several
+    return f"{short}\N{NO-BREAK SPACE}{DAGGER}" if is_marked else short
 
 
 def difference_notes(report: ReportInput) -> tuple[str, ...]:
@@ -77,8 +86,3 @@ def difference_notes(report: ReportInput) -> tuple[str, ...]:
         f"{DAGGER} {names.get(key, plain(key))} is not comparable with the rest: {plain('; '.join(reasons))}."
         for key, reasons in report.differences.items()
     )
-
-
-def describe_solvers(report: ReportInput) -> str:
-    """Name the models that solved, as prose does; empty without scores."""
-    return join_words(list(dict.fromkeys(plain(s.protocol.models["solver"].name) for s in report.scores)))

@@ -183,7 +183,7 @@ def _paired_table(report: ReportInput) -> Table:
         words = "not told apart"
         if row.p_holm < SIGNIFICANT:
             words = "first is better" if row.difference.value > 0 else "second is better"
-        labels = (mark_label(report, row.first), mark_label(report, row.second))
+        labels = [mark_label(report, label, row.benchmark) for label in (row.first, row.second)]
         return (*labels, points(row.difference), p_value(row.p_value), p_value(row.p_holm), words)
 
     head = ("First", "Second", "Difference, points", "p", "p after Holm", "Reads as")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
-from abruzzi.evaluation.report.component_tables import AVERAGES, ORACLE
+from abruzzi.evaluation.report.component_tables import AVERAGES, ORACLE, group_variants, solver_of
 from abruzzi.evaluation.report.digits import count, p_value, percent, points
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.rows import ScoreRow, mark_label, name_rows
@@ -38,7 +38,7 @@ def summarise(report: ReportInput) -> list[Finding]:
     """Write the summary: what helped, what the systems reached, and what a reader must be careful about."""
     findings: list[Finding] = []
     for table in report.tables:
-        model = plain(table.facts.get("model", "")) if len(report.tables) > 1 else ""
+        model = solver_of(table) if len(report.tables) > 1 else ""
         findings += _component_findings(table, model)
     rows = name_rows(report)
     findings += _score_findings(rows)
@@ -54,14 +54,11 @@ def summarise(report: ReportInput) -> list[Finding]:
 
 
 def _component_findings(table: ComponentTable, model: str) -> list[Finding]:
-    variants: dict[tuple[str, str], list[ComponentRow]] = {}
-    for row in table.rows:
-        if row.difference is not None and row.benchmark not in AVERAGES:
-            variants.setdefault((row.section, row.label), []).append(row)
-    if not variants:
-        return []
-    judged = [_judge_variant(rows, table) for rows in variants.values()]
-    return [_headline(judged, model), *judged]
+    judged: list[Finding] = []
+    for variant in group_variants(table.rows):
+        own = [row for row in variant.rows if row.difference is not None and row.benchmark not in AVERAGES]
+        judged += [_judge_variant(variant.label, own, table)] if own else []
+    return [_headline(judged, model), *judged] if judged else []
 
 
 def _headline(judged: Sequence[Finding], model: str) -> Finding:
@@ -81,9 +78,8 @@ def _headline(judged: Sequence[Finding], model: str) -> Finding:
     return Finding("helps", subject, text + (f"; {rest} of {len(tried)} variants on none." if rest else "."))
 
 
-def _judge_variant(rows: Sequence[ComponentRow], table: ComponentTable) -> Finding:
+def _judge_variant(subject: str, rows: Sequence[ComponentRow], table: ComponentTable) -> Finding:
     first = rows[0]
-    subject = plain(first.label)
     if first.selection == ORACLE:
         reached = join_words([f"{percent(row.accuracy.value)}{_PER_CENT} on {plain(row.benchmark)}" for row in rows])
         return Finding("bound", subject, f"would reach {reached}: no choice among the same candidates can do better.")
@@ -106,7 +102,7 @@ def _judge_variant(rows: Sequence[ComponentRow], table: ComponentTable) -> Findi
 
 
 def _against_full(rows: Sequence[ComponentRow], table: ComponentTable) -> str:
-    """Compare rows of an equal budget with the system whose tokens they spend: planned, with the most candidates."""
+    """Compare rows of an equal budget with the system whose tokens they may spend: planned, with most candidates."""
     phrases: list[str] = []
     for row in rows:
         full = [
@@ -118,7 +114,7 @@ def _against_full(rows: Sequence[ComponentRow], table: ComponentTable) -> str:
             best = max(full, key=lambda other: other.n)
             reached = f"{percent(row.accuracy.value)}{_PER_CENT} against {percent(best.accuracy.value)}{_PER_CENT}"
             phrases.append(f"{reached} on {plain(row.benchmark)}")
-    return f"; beside the full system at the same price it reaches {join_words(phrases)}" if phrases else ""
+    return f"; beside the full system it reaches {join_words(phrases)}" if phrases else ""
 
 
 def _list(rows: Sequence[ComponentRow]) -> str:
@@ -167,7 +163,7 @@ def _paired_findings(report: ReportInput) -> list[Finding]:
         return [Finding("caution", subject, text)]
     phrases: list[str] = []
     for row in apart:
-        labels = [mark_label(report, row.first), mark_label(report, row.second)]
+        labels = [mark_label(report, label, row.benchmark) for label in (row.first, row.second)]
         better, worse = labels if row.difference.value > 0 else reversed(labels)
         margin = points(abs(row.difference.value)).lstrip("+")
         p = p_value(row.p_holm)
