@@ -49,7 +49,9 @@ class Naps:
 
 def make_item(name: str = "s1", truth: str = "42", **changes: Any) -> Item:
     """A sum whose question holds the item's name and not its answer."""
-    return Item(**({"id": name, "question": f"Sum {name}?", "ground_truth": truth, "data_source": "math__own"} | changes))
+    return Item(
+        **({"id": name, "question": f"Sum {name}?", "ground_truth": truth, "data_source": "math__own"} | changes)
+    )
 
 
 async def judge_by_text(item: Item, reply: str) -> Verdict:
@@ -106,7 +108,9 @@ def make_verdict(score: float) -> Verdict:
 def make_sample(item: str, repeat: int, score: float = 0.0, **changes: Any) -> Sample:
     """A scored sample; ``changes`` says what else it has."""
     outcome = SampleOutcome.CORRECT if score >= 1 else SampleOutcome.WRONG
-    return Sample(**({"item": item, "repeat": repeat, "outcome": outcome, "score": score, "reason": "by hand"} | changes))
+    return Sample(
+        **({"item": item, "repeat": repeat, "outcome": outcome, "score": score, "reason": "by hand"} | changes)
+    )
 
 
 def fail_sample(item: str, repeat: int, **changes: Any) -> Sample:

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from abruzzi.cli.gauge import open_gauge
 from abruzzi.data.contamination.find import Settings, find_contamination
 from abruzzi.data.contamination.report import Kind, Match, Report, write_report
@@ -56,9 +52,7 @@ def search_files(wish: Wish, out: Path | None, *, fail_if_dirty: bool) -> int:
         )
     if out is not None:
         write_report(report, out)
-    console = Console()
-    for number, part in enumerate(_describe(report)):
-        console.print(*([""] if number else []), part, sep="\n", soft_wrap=isinstance(part, Text))
+    print("\n\n".join(_describe(report)))
     _check_files(report, wish.files)
     return DIRTY if fail_if_dirty and report.num_dirty else 0
 
@@ -75,34 +69,33 @@ def _load_items(wish: Wish) -> dict[str, Sequence[Item]]:
     return found
 
 
-def _describe(report: Report) -> Iterator[Table | Text]:
+def _describe(report: Report) -> Iterator[str]:
     yield _describe_benchmarks(report)
     yield _describe_files(report)
     if report.num_dirty:
         yield _describe_matches([match for benchmark in report.benchmarks for match in benchmark.dirty])
     num_rows = sum(file.rows for file in report.training)
-    yield Text(f"{num_rows:,} rows in {report.seconds:,.1f} s")
+    yield f"{num_rows:,} rows in {report.seconds:,.1f} s"
 
 
-def _describe_benchmarks(report: Report) -> Table:
-    table = _make_table("benchmark", "items", "clean", "dirty", *Kind)
+def _describe_benchmarks(report: Report) -> str:
+    rows: list[tuple[object, ...]] = [("benchmark", "items", "clean", "dirty", *Kind)]
     for benchmark in report.benchmarks:
         kinds = Counter(match.kind for match in benchmark.dirty)
-        counts = benchmark.num_items, benchmark.num_items - len(benchmark.dirty), len(benchmark.dirty)
-        table.add_row(Text(benchmark.name), *map(str, counts), *(str(kinds[kind]) for kind in Kind))
-    return table
+        num_dirty = len(benchmark.dirty)
+        clean = benchmark.num_items - num_dirty
+        rows.append((benchmark.name, benchmark.num_items, clean, num_dirty, *(kinds[kind] for kind in Kind)))
+    return _lay_out(rows)
 
 
-def _describe_files(report: Report) -> Table:
-    table = _make_table("training file", "rows", "malformed", "with an item")
-    for file in report.training:
-        table.add_row(Text(file.file), str(file.rows), str(file.malformed), str(file.dirty_rows))
-        if file.first_malformed:
-            table.add_row(Text(f"  not read: {file.first_malformed}", style="yellow"))
-    return table
+def _describe_files(report: Report) -> str:
+    rows: list[tuple[object, ...]] = [("training file", "rows", "malformed", "with items")]
+    rows += [(file.file, file.rows, file.malformed, file.dirty_rows) for file in report.training]
+    notes = [f"{file.file}: {file.first_malformed}" for file in report.training if file.first_malformed]
+    return "\n".join([_lay_out(rows), *notes])
 
 
-def _describe_matches(matches: Sequence[Match]) -> Text:
+def _describe_matches(matches: Sequence[Match]) -> str:
     """Write two lines for each of the first items found: where, and what the row says."""
     lines: list[str] = []
     for match in matches[:MAX_SHOWN]:
@@ -115,15 +108,13 @@ def _describe_matches(matches: Sequence[Match]) -> Text:
         ]
     if len(matches) > MAX_SHOWN:
         lines.append(f"and {len(matches) - MAX_SHOWN} more items; --out FILE writes them all")
-    return Text("\n".join(lines))
+    return "\n".join(lines)
 
 
-def _make_table(first: str, *others: str) -> Table:
-    table = Table(box=None, show_edge=False)
-    table.add_column(first)
-    for column in others:
-        table.add_column(column, justify="right")
-    return table
+def _lay_out(rows: Sequence[Sequence[object]]) -> str:
+    """Put cells below each other: the first column to the left, figures to the right."""
+    width = max(len(str(first)) for first, *_ in rows)
+    return "\n".join(f"{first!s:{width}}" + "".join(f"{cell!s:>11}" for cell in cells) for first, *cells in rows)
 
 
 def _check_files(report: Report, files: Sequence[Path]) -> None:

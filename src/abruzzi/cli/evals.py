@@ -1,5 +1,6 @@
 """``abruzzi eval``: measure systems on benchmarks, take a pipeline apart, and report."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +99,7 @@ def ablate_command(
 
     abruzzi eval ablate "reasoning-gym:chain_sum?size=200" --out runs/ablation
     """
+    _require("numpy", "matplotlib", "jinja2")
     from abruzzi.cli.ablating import run_ablation_command
     from abruzzi.cli.evaluating import Wish
 
@@ -137,6 +139,7 @@ def report_command(
 
     abruzzi eval report runs/gsm8k-single runs/gsm8k-full --out report
     """
+    _require("numpy", "matplotlib", "jinja2")
     from abruzzi.cli.reporting import write_report
 
     return write_report(
@@ -154,6 +157,7 @@ def compare_command(
     folders: Annotated[list[Path], typer.Argument(help="Folders of evaluations, or above them.")],
 ) -> int:
     """Put runs beside the paper's tables, and say what is not comparable."""
+    _require("numpy")
     from abruzzi.cli.reporting import print_comparison
 
     return print_comparison(folders)
@@ -211,3 +215,10 @@ def _positive(option: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise ConfigError(f"{option} must be at least 1, got {value}")
     return value
+
+
+def _require(*packages: str) -> None:
+    """Refuse a command whose packages are not installed, before it has done anything."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"this needs {', '.join(missing)}: run scripts/setup eval, or pip install 'abruzzi[eval]'")

@@ -54,7 +54,7 @@ async def make_sample(bench: Bench, item: Item, repeat: int) -> Sample:
         try:
             result = await answer(runs[-1])
         except NoCandidateError as error:
-            if any(call.outcome in (CallOutcome.ERROR, CallOutcome.TIMEOUT) for call in runs[-1].ledger.calls):
+            if _has_failure(runs[-1]):
                 raise ModelError(str(error)) from error
             raise
         check_whole(result, runs[-1].ledger.calls)
@@ -93,6 +93,12 @@ def draw_seed(*parts: object) -> int:
     """Draw a seed of 31 bits from what it is for, the same on every machine."""
     digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def _has_failure(run: Run) -> bool:
+    """True when a call failed, or one choice of a call whose others did not."""
+    has_failed_call = any(call.outcome in (CallOutcome.ERROR, CallOutcome.TIMEOUT) for call in run.ledger.calls)
+    return has_failed_call or any(c.finish_reason is FinishReason.ERROR for c in run.candidates.values())
 
 
 def _bill(runs: Sequence[Run]) -> tuple[Call, ...]:

@@ -10,7 +10,16 @@ from typing import TypeVar
 
 import anyio
 
-from abruzzi.errors import AbruzziError, EndpointError, EngineError, ModelError, NoCandidateError, RateLimitError
+from abruzzi.errors import (
+    AbruzziError,
+    AccessError,
+    ContextLengthError,
+    EndpointError,
+    EngineError,
+    ModelError,
+    NoCandidateError,
+    RateLimitError,
+)
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -47,7 +56,7 @@ async def wait_out(work: Callable[[], Awaitable[T]], *, patience_s: float, sleep
 
 def may_pass(error: AbruzziError) -> bool:
     """True when the same request may succeed later."""
-    if isinstance(error, NoCandidateError):
+    if isinstance(error, NoCandidateError | AccessError | ContextLengthError):  # the latter may come without a status
         return False
     if isinstance(error, EndpointError) and not isinstance(error, RateLimitError):
         return error.status is None or error.status >= _SERVER_ERROR or error.status in _PASSING

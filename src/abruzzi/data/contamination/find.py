@@ -73,13 +73,13 @@ class Detectors:
             texts,
             groups,
             n=settings.contained_words,
-            limits=Limits(settings.contained_share, settings.min_words),
+            limits=Limits(settings.contained_share, settings.min_words, strict=1.0),
         )
         self._near = NearIndex(
             texts,
             groups,
             n=settings.near_words,
-            limits=Limits(settings.near_similarity, settings.min_words),
+            limits=Limits(settings.near_similarity, settings.min_words, strict=0.9),
         )
 
     def find(self, text: str) -> dict[int, tuple[Kind, float]]:

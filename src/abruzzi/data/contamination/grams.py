@@ -33,7 +33,7 @@ class Limits:
     """For questions of many words."""
     min_words: int
     """A question of fewer words is not matched by grams at all."""
-    strict: float = 0.9
+    strict: float = 1.0
     """For questions of fewer than ``strict_words``."""
     strict_words: int = 25
 

@@ -1,0 +1,100 @@
+"""The page in a real browser, offline: no error, no request but its own, no overflow, light, dark and printed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from abruzzi.evaluation.report.html import write_html
+from tests.evaluation.report.example import make_report, make_score, make_table
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+LUMINANCES = """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]
+    .map(colour => colour.match(/[0-9]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765)"""
+CUT = """() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.getAttribute('aria-label'))"""
+DRAWN = """() => [...document.querySelectorAll('svg.drawing use, svg.drawing text')]
+    .map(shape => getComputedStyle(shape)).filter(style => style.fill !== 'none').map(style => style.fill)"""
+A4_WIDTH = 688
+"""Pixels between the margins of a printed page: 182 mm at 96 a inch."""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scores = tuple(make_score(system, "arithmetic-mix") for system in ("single", "full"))
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    report = make_report(scores=scores, tables=(make_table({"arithmetic-mix": 1.0, "humaneval": 1.0}),))
+    path.write_text(write_html(report), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def open_page(browser: Browser, report: Path, *, width: int = 1200, is_dark: bool = False) -> Page:
+    """Open the report; whatever the browser complains about or asks for lands in the returned page's context."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if is_dark else "light", offline=True
+    )
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url))
+    page.goto(report.as_uri())
+    page.wait_for_load_state("networkidle")
+    assert said == [report.as_uri()], "nothing but the page itself was asked for, and nothing complained"
+    return page
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_page_opens_without_a_complaint_a_request_or_an_overflow(
+    browser: Browser, report: Path, *, width: int, is_dark: bool
+) -> None:
+    page = open_page(browser, report, width=width, is_dark=is_dark)
+    assert page.evaluate(OVERFLOW) == 0
+    ground, ink = page.evaluate(LUMINANCES)
+    assert (ground < 0.2 and ink > 0.8) if is_dark else (ground > 0.9 and ink < 0.2)
+    fills = page.evaluate(DRAWN)
+    assert fills
+    assert "rgb(0, 0, 0)" not in fills, "no shape was left without a colour of the page"
+    assert not any("0, 1)" in fill or "0, 2)" in fill for fill in fills), "no stand-in colour is left"
+    page.context.close()
+
+
+def test_wide_tables_scroll_by_keyboard_inside_the_page(browser: Browser, report: Path) -> None:
+    page = open_page(browser, report, width=390)
+    box = page.locator('.scroll[aria-label="Accuracy"]')
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    page.context.close()
+
+
+def test_a_link_leads_to_its_section(browser: Browser, report: Path) -> None:
+    page = open_page(browser, report)
+    page.get_by_role("link", name="Settings and provenance").click()
+    page.wait_for_function("document.getElementById('settings').getBoundingClientRect().top < innerHeight")
+    page.context.close()
+
+
+def test_no_printed_table_is_cut_and_paper_is_white_also_in_the_dark(browser: Browser, report: Path) -> None:
+    page = open_page(browser, report, width=A4_WIDTH, is_dark=True)
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT) == []
+    assert page.evaluate(OVERFLOW) == 0
+    ground, ink = page.evaluate(LUMINANCES)
+    assert (ground, ink < 0.2) == (1, True)
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.context.close()
