@@ -1,7 +1,7 @@
 """Makes the nouns of an evaluation by hand: benches of doubles, samples, pools, and the folders that hold them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from abruzzi.evaluation.folder import AblationFolder, AblationProtocol, Evaluati
 from abruzzi.evaluation.pools import JudgedGroup, PlannedItem, Pool
 from abruzzi.evaluation.protocol import BenchmarkIdentity, ModelIdentity, Protocol
 from abruzzi.evaluation.samples import Sample, SampleOutcome
-from abruzzi.ledger import Call, CallOutcome
-from abruzzi.models.chat import ChatModel
+from abruzzi.ledger import Call, CallOutcome, Ledger
+from abruzzi.models.chat import ChatModel, ChatRequest, Emit, ignore
+from abruzzi.models.scripted import ScriptedChat
 from abruzzi.nouns import (
     Candidate,
+    Completion,
     DecidedBy,
     FinishReason,
     Judgement,
@@ -47,15 +49,21 @@ class Naps:
         self.pauses.append(seconds)
 
 
+class Rambler(ScriptedChat):
+    """A model whose calls end well and whose replies never fit the schema: what a client makes of one that cannot."""
+
+    async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
+        completions = await super().complete(request, ledger=ledger, emit=emit)
+        return tuple(replace(c, finish_reason=FinishReason.ERROR, error="no reply could be used") for c in completions)
+
+
 def make_item(name: str = "s1", truth: str = "42", **changes: Any) -> Item:
     """A sum whose question holds the item's name and not its answer."""
-    return Item(
-        **({"id": name, "question": f"Sum {name}?", "ground_truth": truth, "data_source": "math__own"} | changes)
-    )
+    return replace(Item(name, f"Sum {name}?", truth, "math__own"), **changes)
 
 
 async def judge_by_text(item: Item, reply: str) -> Verdict:
-    """Hold the extracted answer against the truth, letter by letter: the verifiers' own processes are tested elsewhere."""
+    """Hold the extracted answer against the truth, letter by letter; the real verifiers run in processes."""
     found = extract_answer(reply)
     if found is None:
         return Verdict(Outcome.UNPARSED, 0.0, None, "no answer")
@@ -73,7 +81,8 @@ def make_bench(
     **ask: Any,
 ) -> Bench:
     """A bench of doubles; one candidate and no plan unless ``ask`` says otherwise."""
-    settings = AskSettings(**({"n": 1, "plan": "off", "stop_early": False, "seed": 5} | ask))
+    whole: dict[str, Any] = {"n": 1, "plan": "off", "stop_early": False, "seed": 5}
+    settings = AskSettings(**(whole | ask))
     roles = Roles(solver=solver, planner=planner or solver, judge=judge or solver)
     return Bench(roles, settings, same, judge_by_text, patience_s, sleep or Naps())
 
@@ -108,9 +117,7 @@ def make_verdict(score: float) -> Verdict:
 def make_sample(item: str, repeat: int, score: float = 0.0, **changes: Any) -> Sample:
     """A scored sample; ``changes`` says what else it has."""
     outcome = SampleOutcome.CORRECT if score >= 1 else SampleOutcome.WRONG
-    return Sample(
-        **({"item": item, "repeat": repeat, "outcome": outcome, "score": score, "reason": "by hand"} | changes)
-    )
+    return replace(Sample(item, repeat, outcome, score, "by hand"), **changes)
 
 
 def fail_sample(item: str, repeat: int, **changes: Any) -> Sample:
@@ -183,18 +190,17 @@ def make_plan(benchmark: str, item: str, text: str, call: Call) -> PlannedItem:
 
 
 def make_pool(
-    benchmark: str,
-    item: str,
-    arm: Arm,
+    key: tuple[str, str, Arm],
     candidates: Sequence[Candidate],
     scores: Sequence[float | None],
     call: Call,
+    *,
     plan: str = "",
 ) -> Pool:
-    """A pool; a score of None is a verifier that broke."""
+    """A pool of a benchmark's item in an arm; a score of None is a verifier that broke."""
     verdicts = tuple(Verdict(Outcome.ERROR, 0.0, None, "broken") if s is None else make_verdict(s) for s in scores)
     shown = Plan(PlanOutcome.PLANNED, text=plan) if plan else NO_PLAN
-    return Pool(benchmark, item, arm, shown, tuple(candidates), verdicts, (call,), 1.0)
+    return Pool(*key, shown, tuple(candidates), verdicts, (call,), 1.0)
 
 
 def make_group(pool: Pool, group: tuple[int, ...], chosen: int, *calls: Call) -> JudgedGroup:

@@ -14,7 +14,7 @@ from abruzzi.ledger import CallOutcome
 from abruzzi.models.chat import ChatRequest
 from abruzzi.models.scripted import Line, ScriptedChat, fail, hang, reply
 from abruzzi.nouns import DecidedBy, FinishReason, Outcome, PlanOutcome, Role
-from tests.evaluation.making import Naps, make_bench, make_item
+from tests.evaluation.making import Naps, Rambler, make_bench, make_item
 from tests.models.virtual_time import run_virtual
 from tests.reasoning.asking import FIRST, PLAN, SECOND, scripted
 
@@ -122,6 +122,15 @@ def test_a_judge_that_rambles_has_answered() -> None:
     assert (sample.chosen, sample.decided_by) == (0, DecidedBy.FIRST)
     assert naps.pauses == []
     assert any("is not a verdict" in warning for warning in sample.warnings)
+
+
+def test_a_planner_that_cannot_write_a_plan_has_answered() -> None:
+    """Asked again with the same seed, it would say the same for an hour."""
+    naps = Naps()
+    planner = Rambler({Role.PLANNER: "First add, then check."})
+    sample = make(make_bench(scripted(solver=RIGHT), planner=planner, plan="always", sleep=naps))
+    assert (sample.outcome, sample.plan.outcome) == (SampleOutcome.CORRECT, PlanOutcome.FAILED)
+    assert (naps.pauses, len(sample.calls)) == ([], 2)
 
 
 def test_replies_that_are_all_empty_are_an_answer_and_not_a_failure() -> None:

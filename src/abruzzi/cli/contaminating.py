@@ -45,7 +45,7 @@ def search_files(wish: Wish, out: Path | None, *, fail_if_dirty: bool) -> int:
     items = _load_items(wish)
     total = sum(count_training_rows(path) for path in wish.files)
     rows = chain.from_iterable(read_training_rows(path, wish.fields) for path in wish.files)
-    settings = Settings(workers=wish.workers or len(os.sched_getaffinity(0)))
+    settings = Settings(workers=wish.workers or _count_cores())
     with open_gauge() as gauge:
         report = find_contamination(
             items, rows, settings, progress=lambda done: gauge.show("searching", done, max(done, total))
@@ -55,6 +55,10 @@ def search_files(wish: Wish, out: Path | None, *, fail_if_dirty: bool) -> int:
     print("\n\n".join(_describe(report)))
     _check_files(report, wish.files)
     return DIRTY if fail_if_dirty and report.num_dirty else 0
+
+
+def _count_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load_items(wish: Wish) -> dict[str, Sequence[Item]]:
@@ -101,7 +105,7 @@ def _describe_matches(matches: Sequence[Match]) -> str:
     for match in matches[:MAX_SHOWN]:
         passage = match.evidence.train
         shown = passage if len(passage) <= MAX_SHOWN_CHARS else passage[: MAX_SHOWN_CHARS - 1] + "…"
-        others = f", and in {match.num_rows - 1} more rows" if match.num_rows > 1 else ""
+        others = f", {match.num_rows} rows in all" if match.num_rows > 1 else ""
         lines += [
             f"{match.item}: {match.kind} {match.score:.2f} in {match.file}, row {match.row}{others}",
             f"  {shown}",

@@ -16,7 +16,7 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from abruzzi.data.items import Item
-from abruzzi.errors import EngineError, ModelError
+from abruzzi.errors import AbruzziError
 from abruzzi.evaluation.arms import NO_PLAN, PLACEBOS, Arm, plans_for
 from abruzzi.evaluation.attempt import Bench, draw_seed
 from abruzzi.evaluation.pools import (
@@ -90,6 +90,7 @@ async def run_ablation(ablation: Ablation) -> None:
 
     Raises:
         ModelError: an endpoint failed for longer than the patience lasts; what was finished is stored.
+        DataError: no verifier takes an item.
         RecordError: something cannot be stored.
     """
     settings = ablation.settings
@@ -247,5 +248,5 @@ async def _work(
         async with anyio.create_task_group() as group:
             for _ in range(ablation.parallel):
                 group.start_soon(work)
-    except* (ModelError, EngineError) as failures:
+    except* AbruzziError as failures:
         raise first_leaf(failures) from failures

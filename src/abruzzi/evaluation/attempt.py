@@ -18,7 +18,7 @@ from abruzzi.evaluation.patience import Sleep, wait_out
 from abruzzi.evaluation.samples import Sample, SampleOutcome
 from abruzzi.evaluation.scoring import Judge, score_candidates, verify_item
 from abruzzi.ledger import Call, CallOutcome
-from abruzzi.nouns import Answer, FinishReason, PlanOutcome, Role
+from abruzzi.nouns import Answer, FinishReason, Plan, PlanOutcome, Role
 from abruzzi.reasoning.pipeline import answer
 from abruzzi.reasoning.run import Agree, Roles, Run
 from abruzzi.reasoning.settings import AskSettings
@@ -77,8 +77,7 @@ def check_whole(result: Answer, calls: Sequence[Call]) -> None:
     Raises:
         ModelError: a planner, candidate or judge call failed; may pass.
     """
-    if result.plan.outcome is PlanOutcome.FAILED:
-        raise ModelError(f"the planner failed: {result.plan.reason}")
+    check_plan(result.plan, calls)
     for candidate in result.candidates:
         if candidate.finish_reason is FinishReason.ERROR:
             raise ModelError(f"candidate {candidate.index} failed: {candidate.error}")
@@ -87,6 +86,17 @@ def check_whole(result: Answer, calls: Sequence[Call]) -> None:
     if num_judged < num_votes:
         errors = [vote.error for judgement in result.judgements for vote in judgement.votes if vote.error]
         raise ModelError(f"the judge failed: {errors[0] if errors else 'a call did not end well'}")
+
+
+def check_plan(plan: Plan, calls: Sequence[Call]) -> None:
+    """Refuse a plan that is missing because a call failed; a planner that never replied as it should has answered.
+
+    Raises:
+        ModelError: a planner call failed; may pass.
+    """
+    has_failed = any(call.role is Role.PLANNER and call.outcome is not CallOutcome.OK for call in calls)
+    if plan.outcome is PlanOutcome.FAILED and has_failed:
+        raise ModelError(f"the planner failed: {plan.reason}")
 
 
 def draw_seed(*parts: object) -> int:

@@ -14,12 +14,12 @@ from pathlib import Path
 from abruzzi.data.items import Item
 from abruzzi.errors import ModelError, NoCandidateError
 from abruzzi.evaluation.arms import Arm
-from abruzzi.evaluation.attempt import Bench, draw_seed
+from abruzzi.evaluation.attempt import Bench, check_plan, draw_seed
 from abruzzi.evaluation.patience import wait_out
 from abruzzi.evaluation.scoring import score_candidates
 from abruzzi.evaluation.store import Store
 from abruzzi.ledger import Call, CallOutcome
-from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, PlanOutcome, Role, Verdict
+from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, Role, Verdict
 from abruzzi.reasoning.pipeline import choose
 from abruzzi.reasoning.plan import make_plan
 from abruzzi.reasoning.run import Run
@@ -138,8 +138,7 @@ async def plan_item(bench: Bench, benchmark: str, item: Item) -> PlannedItem:
         run = _run(bench, item, draw_seed(bench.ask.seed, benchmark, item.id, "plan"))
         plan = await make_plan(run)
         calls.extend(run.ledger.calls)
-        if plan.outcome is PlanOutcome.FAILED:
-            raise ModelError(f"the planner failed on item {item.id!r}: {plan.reason}")
+        check_plan(plan, run.ledger.calls)
         return plan
 
     plan = await wait_out(try_once, patience_s=bench.patience_s, sleep=bench.sleep)

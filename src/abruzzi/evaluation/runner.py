@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import anyio
 
 from abruzzi.data.items import Item
-from abruzzi.errors import ModelError
+from abruzzi.errors import AbruzziError, ModelError
 from abruzzi.evaluation.samples import Sample, SampleOutcome
 from abruzzi.evaluation.store import Store
 
@@ -69,6 +69,7 @@ async def run_samples(
 
     Raises:
         ModelError: an endpoint refuses the key, or too many samples failed in a row.
+        DataError: a question cannot be asked, or no verifier takes an item.
         RecordError: a sample cannot be stored.
     """
     tally = Tally()
@@ -84,7 +85,7 @@ async def run_samples(
         async with anyio.create_task_group() as group:
             for _ in range(parallel):
                 group.start_soon(work)
-    except* ModelError as failures:
+    except* AbruzziError as failures:
         raise first_leaf(failures) from failures
 
 

@@ -38,7 +38,11 @@ async def score_candidates(
 
     Returns:
         A verdict for each, in order; None for one that was cancelled or failed.
+
+    Raises:
+        DataError: no verifier takes the item's data source.
     """
+    route(item.data_source)  # raised from here it is itself, and not a group of what each candidate met
     verdicts: list[Verdict | None] = [None] * len(candidates)
 
     async def score(place: int, candidate: Candidate) -> None:

@@ -133,9 +133,8 @@ class Pool:
         Raises:
             ConfigError: as for ``submit``.
         """
-        done = anyio.Event()
         job = self._submit(function, argument, limit_s)
-        job.future.add_done_callback(partial(_notify, done, lowlevel.current_token()))
+        done = ring_when_done(job.future)
         try:
             await done.wait()
         except anyio.get_cancelled_exc_class():
@@ -332,6 +331,19 @@ class _Feed:
                 self._progress(self._num_finished)
 
 
-def _notify(done: anyio.Event, token: lowlevel.EventLoopToken, future: Future[Any]) -> None:
-    if not future.cancelled():  # a cancelled one calls from the event loop itself, which waits no more
+def ring_when_done(future: Future[Any]) -> anyio.Event:
+    """Make an event for the running loop that is set when a future is done, in whichever thread that happens.
+
+    A future that is done by now, or is cancelled later, calls back in the loop's own thread, which must not wait for
+    itself there.
+    """
+    done = anyio.Event()
+    future.add_done_callback(partial(_ring, done, lowlevel.current_token(), threading.get_ident()))
+    return done
+
+
+def _ring(done: anyio.Event, token: lowlevel.EventLoopToken, loop_thread: int, future: Future[Any]) -> None:
+    if threading.get_ident() == loop_thread:
+        done.set()
+    elif not future.cancelled():
         from_thread.run_sync(done.set, token=token)

@@ -112,6 +112,6 @@ def test_the_name_makes_ids_so_that_two_drawings_share_none() -> None:
 
 def test_a_users_own_settings_change_nothing_and_are_left_alone() -> None:
     plain = draw_points(POINTS, name="a", alt="")
-    with mpl.rc_context({"lines.linewidth": 9, "font.size": 20}):
+    with mpl.rc_context({"xtick.major.size": 9, "font.size": 20}):
         assert draw_points(POINTS, name="a", alt="") == plain
         assert mpl.rcParams["font.size"] == 20

@@ -65,6 +65,24 @@ def test_no_difference_on_many_benchmarks_is_one_sentence() -> None:
     assert text == "makes no difference beyond noise on any of 3 benchmarks (−1.0 to +1.2 points)."
 
 
+def test_many_benchmarks_are_counted_and_not_named() -> None:
+    rows = [make_row("components", "abcdef"[i], "+ plan", 0.03 + 0.01 * i) for i in range(4)]
+    rows += [make_row("components", "e", "+ plan", -0.05)]
+    text = spaced(of_rows(*rows)["+ plan"])
+    assert text == "helps on 4 benchmarks (+3.0 to +6.0 points); it hurts on e (−5.0 [−6.5, −3.5])."
+    many = [make_row("selection", name, "oracle", 0.3, selection="oracle", accuracy=around(0.5)) for name in "abcd"]
+    assert "50.0 to 50.0 % on 4 benchmarks" in spaced(of_rows(*many)["oracle"])
+    full = [make_row("components", x, "+ both", 0.0, plan="plan", n=3, accuracy=around(0.25)) for x in "abcd"]
+    equal = [
+        make_row("equal budget", x, "majority", 0.0, n=4, accuracy=around(0.2 + 0.025 * i))
+        for i, x in enumerate("abcd")
+    ]
+    text = of_rows(*full, *equal)["majority"].text
+    assert text.endswith("; it reaches at least what the full system does on 2 of 4 benchmarks.")
+    scores = [make_score("single", name, num_items=10, num_clean=9) for name in "abcd"]
+    assert of_scores(*scores)["Contamination:"].text.startswith("clean items are 36 of 40 on 4 benchmarks;")
+
+
 def test_averages_are_no_benchmarks() -> None:
     found = of_rows(make_row("components", "a", "+ plan", 0.0), make_row("components", "micro", "+ plan", 0.2))
     assert found["+ plan"].kind == "does not help"

@@ -21,7 +21,8 @@ import re
 
 _THOUSANDS = re.compile(r"(?<=\d)(?:,\\!|\\,|\{,\}|~)(?=\d{3}(?!\d))")
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]{0,12}\])?")
-_SPACE = re.compile(r"\\[,;:>\[\]() $&]|[~$&]")
+_SPACE = re.compile(r"\\[,;:>\[\]() $&]")
+_MARKS = str.maketrans(dict.fromkeys("$&~", " "))
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s?\{[a-z]{1,20}\*?\}(?:\{[lcr|@ ]{0,20}\})?")
 _DEGREE = re.compile(r"\^\s?\{?\s?\\circ\b\s?\}?")
 _PRIME = re.compile(r"\^\s?\{?\s?(?:\\prime\b\s?){1,3}\}?")
@@ -67,7 +68,7 @@ def flatten_latex(text: str) -> str:
     """Rewrite the LaTeX in a text of lower case; text without any comes back as it is."""
     if "\\" in text or "{,}" in text:
         text = _flatten_commands(text)
-    return _SPACE.sub(" ", text)
+    return text.translate(_MARKS)
 
 
 def _flatten_commands(text: str) -> str:

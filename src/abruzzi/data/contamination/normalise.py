@@ -56,11 +56,11 @@ _UNICODE = str.maketrans(
         **dict.fromkeys("×·⋅∗∙⌋⌉…", " "),
         **{fraction: f" {unicodedata.normalize('NFKC', fraction)} " for fraction in _FRACTIONS},
         "‘": "'", "’": "'", "′": "'", "″": "''", "“": '"', "”": '"', "÷": "/", "°": " degree ",
-        "√": " sqrt ", "∞": " infty ", "≤": " <= ", "≥": " >= ", "⩽": " <= ", "⩾": " >= ", "≠": " != ", "±": " pm ", "∠": " angle ",
-        "△": " triangle ", "∪": " cup ", "∩": " cap ", "∈": " in ", "∅": " emptyset ", "≈": " approx ",
-        "≡": " equiv ", "∑": " sum ", "∏": " prod ", "∫": " int ", "→": " to ", "⇒": " implies ", "⊥": " perp ",
-        "∥": " parallel ", "⌊": " floor ", "⌈": " ceil ", "∘": " circ ", "∂": " partial ", "∀": " forall ",
-        "∃": " exists ", "⊂": " subset ", "。": ". ", "？": "? ", "！": "! ",
+        "√": " sqrt ", "∞": " infty ", "≤": " <= ", "≥": " >= ", "⩽": " <= ", "⩾": " >= ", "≠": " != ",
+        "±": " pm ", "∠": " angle ", "△": " triangle ", "∪": " cup ", "∩": " cap ", "∈": " in ", "∅": " emptyset ",
+        "≈": " approx ", "≡": " equiv ", "∑": " sum ", "∏": " prod ", "∫": " int ", "→": " to ", "⇒": " implies ",
+        "⊥": " perp ", "∥": " parallel ", "⌊": " floor ", "⌈": " ceil ", "∘": " circ ", "∂": " partial ",
+        "∀": " forall ", "∃": " exists ", "⊂": " subset ", "。": ". ", "？": "? ", "！": "! ",
     }
 )  # fmt: skip
 _GREEK = {
@@ -70,23 +70,24 @@ _GREEK = {
     if name.isalpha()
 }
 
+# The regular expressions begin with a character, not with what must stand before it: so they are searched for quickly.
 _FIGURE = re.compile(r"\[asy\](.*?)(?:\[/asy\]|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?(?:p|br|b|i|em|strong|sub|sup|div|span|ul|ol|li|table|tr|td|th|tbody)\b[^<>]{0,200}>")
 _LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\s]{1,500}\)")
-_BULLET = re.compile(r"^[ \t]*(?:[-+>][ \t]|#+)+", re.MULTILINE)
-_OPTION = re.compile(r"^[ \t]*(?:\(?[a-j]\)|[a-j]\.)[ \t]+", re.MULTILINE)
-_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_NO_WHOLE = re.compile(r"(?<![\w.)])\.(?=\d)")
+_BULLET = re.compile(r"\n[ \t]*(?:[-+>][ \t]|#+)+")
+_OPTION = re.compile(r"\n[ \t]*(?:\(?[a-j]\)|[a-j]\.)[ \t]+")
+_COMMA = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
+_NO_WHOLE = re.compile(r"\.(?<![\w.)]\.)(?=\d)")
 _DECIMALS = re.compile(r"\.(\d+)(?!\d|\.\d)")
 _COMPOUND = re.compile(rf"\b({'|'.join(_TENS)})[- ]({'|'.join(_UNITS[1:10])})\b")
-_PRIME = re.compile(r"(?<=\b[a-z])'+(?!s\b|')")
-_HYPHEN = re.compile(r"-(?=[a-z]{3})|(?<=[a-z]{2})-(?=\w)|(?<=[a-z]{2})\s+-\s+(?=[a-z]{2})|--+")
+_PRIME = re.compile(r"'(?<=\b[a-z]')'*+(?!s\b)")
+_HYPHEN = re.compile(r"-(?:(?=[a-z]{3})|(?<=[a-z]{2}-)(?=\w)|(?<=[a-z]{2}\s-)(?=\s+[a-z]{2})|-+)")
 _LETTERS = re.compile(r"\b([a-z])[\s,]{1,6}(?=[a-z]\b)")
 _MARKS = str.maketrans(dict.fromkeys("()[]{}_*`|", " "))
 _SIGN = re.compile(r"-\s+(?=\d)")
 _ESCAPED_NEWLINE = re.compile(r"\\n(?![a-z])")
-_FACTORIAL = re.compile(r"(?:(?<=[\d)])|(?<=\b[a-z]))!(?!=)")
-_END = re.compile(r"(?<![.?!:])[.?!:]++\"*+(?:\s++|$)|\n[ \t]*+\n\s*+")
+_FACTORIAL = re.compile(r"!(?:(?<=[\d)]!)|(?<=\b[a-z]!))(?!=)")
+_END = re.compile(r"[.?!:\n](?:(?<=[.?!:])(?<![.?!:][.?!:])[.?!:]*+\"*+(?:\s++|$)|(?<=\n)[ \t]*+\n\s*+)")
 _ASCII_WORD = re.compile(r"[a-z]+|-?\d+(?:\.\d+)?|[<>!]=|[-+=<>^/%\x01]|@\d+")
 _ANY_WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
@@ -107,7 +108,7 @@ def normalise(text: str) -> Sentences:
         text = _FIGURE.sub(lambda match: f"\n\n@{zlib.crc32(''.join(match[1].split()).encode())}\n\n", text)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
-    text = _BULLET.sub(" ", text)
+    text = _BULLET.sub("\n", f"\n{text}")
     text = flatten_latex(_OPTION.sub("\n\n", text))
     text = _normalise_numbers(text)
     if "'" in text:
@@ -146,7 +147,8 @@ def _to_plain(text: str) -> str:
 def _normalise_numbers(text: str) -> str:
     if "," in text:
         text = _COMMA.sub("", text)
-    text = _COMPOUND.sub(lambda match: str(_NUMBER_WORDS[match[1]] + _NUMBER_WORDS[match[2]]), text)
+    if "ty" in text:
+        text = _COMPOUND.sub(lambda match: str(_NUMBER_WORDS[match[1]] + _NUMBER_WORDS[match[2]]), text)
     if "." in text:
         text = _DECIMALS.sub(lambda match: match[0].rstrip("0").rstrip("."), _NO_WHOLE.sub("0.", text))
     return text

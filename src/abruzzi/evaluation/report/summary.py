@@ -21,6 +21,8 @@ from abruzzi.evaluation.statistics.estimate import Estimate
 Kind = Literal["helps", "helps in part", "does not help", "bound", "result", "caution"]
 MANY_CUT = 0.1
 """A share of truncated samples above this is worth a sentence."""
+FEW = 3
+"""Up to so many benchmarks are named one by one; of more, a sentence gives their number and the range."""
 _PER_CENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -82,11 +84,14 @@ def _judge_variant(subject: str, rows: Sequence[ComponentRow], table: ComponentT
     first = rows[0]
     if first.selection == ORACLE:
         reached = join_words([f"{percent(row.accuracy.value)}{_PER_CENT} on {plain(row.benchmark)}" for row in rows])
+        if len(rows) > FEW:
+            low, high = (percent(pick(row.accuracy.value for row in rows)) for pick in (min, max))
+            reached = f"{low} to {high}{_PER_CENT} on {len(rows)} benchmarks"
         return Finding("bound", subject, f"would reach {reached}: no choice among the same candidates can do better.")
     helping = [row for row in rows if row.helps]
     hurting = [row for row in rows if row.helps is False]
     unclear = [row for row in rows if row.helps is None]
-    if not helping and not hurting and len(unclear) > 2:
+    if not helping and not hurting and len(unclear) >= FEW:
         text = f"makes no difference beyond noise on any of {len(rows)} benchmarks ({_spread(rows)})"
     else:
         parts = [f"helps on {_list(helping)}"] if helping else []
@@ -103,7 +108,7 @@ def _judge_variant(subject: str, rows: Sequence[ComponentRow], table: ComponentT
 
 def _against_full(rows: Sequence[ComponentRow], table: ComponentTable) -> str:
     """Compare rows of an equal budget with the system whose tokens they may spend: planned, with most candidates."""
-    phrases: list[str] = []
+    pairs: list[tuple[ComponentRow, ComponentRow]] = []
     for row in rows:
         full = [
             other
@@ -111,13 +116,21 @@ def _against_full(rows: Sequence[ComponentRow], table: ComponentTable) -> str:
             if (other.section, other.benchmark, other.plan) == ("components", row.benchmark, "plan") and other.n > 1
         ]
         if full:
-            best = max(full, key=lambda other: other.n)
-            reached = f"{percent(row.accuracy.value)}{_PER_CENT} against {percent(best.accuracy.value)}{_PER_CENT}"
-            phrases.append(f"{reached} on {plain(row.benchmark)}")
+            pairs.append((row, max(full, key=lambda other: other.n)))
+    if len(pairs) > FEW:
+        num_equal = sum(row.accuracy.value >= full.accuracy.value for row, full in pairs)
+        return f"; it reaches at least what the full system does on {num_equal} of {len(pairs)} benchmarks"
+    phrases = [
+        f"{percent(row.accuracy.value)}{_PER_CENT} against {percent(full.accuracy.value)}{_PER_CENT} "
+        f"on {plain(row.benchmark)}"
+        for row, full in pairs
+    ]
     return f"; beside the full system it reaches {join_words(phrases)}" if phrases else ""
 
 
 def _list(rows: Sequence[ComponentRow]) -> str:
+    if len(rows) > FEW:
+        return f"{len(rows)} benchmarks ({_spread(rows)})"
     return join_words([f"{plain(row.benchmark)} ({points(row.difference)})" for row in rows])
 
 
@@ -204,6 +217,9 @@ def _clean_finding(rows: Sequence[ScoreRow]) -> Finding:
         return Finding("caution", subject, "no report was given, so how clean the items are is not known.")
     sets = dict.fromkeys((r.benchmark, r.score.num_clean or 0, r.score.num_items) for r in checked)
     shares = join_words([f"{count(clean)} of {count(items)} on {name}" for name, clean, items in sets])
+    if len(sets) > FEW:
+        clean, items = (sum(numbers) for numbers in list(zip(*sets, strict=True))[1:])
+        shares = f"{count(clean)} of {count(items)} on {len(sets)} benchmarks"
     widest = max(checked, key=lambda row: abs(_clean_change(row)))
     change = f"{points(_clean_change(widest))} points ({widest.marked} on {widest.benchmark})"
     rest = f"; {len(rows) - len(checked)} of {len(rows)} rows were not checked" if len(checked) < len(rows) else ""
