@@ -16,16 +16,15 @@ it can be read. ``altered`` rows (one word exchanged that makes it another quest
 
 All questions of the two benchmark sets are also looked for in all other sets as they are, for hits to be read by hand.
 
-Then the same is timed with 5,000, 20,000 and 80,000 rows, from files, and extrapolated to a million.
+Then the command is timed with 5,000, 20,000 and 80,000 rows, start and all, to be extrapolated to a million.
 """
 
 import json
 import random
 import re
-import resource
+import subprocess
 import sys
 import tempfile
-import time
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -33,10 +32,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from abruzzi.data.contamination.find import Settings, find_contamination
-from abruzzi.data.contamination.report import Report
+from abruzzi.data.contamination.find import find_contamination
+from abruzzi.data.contamination.report import Report, read_report
 from abruzzi.data.items import Item
-from abruzzi.data.training_rows import TrainingRow, read_training_rows
+from abruzzi.data.training_rows import TrainingRow
 
 NUM_ROWS = 20_000
 SIZES = (5_000, 20_000, 80_000)
@@ -250,9 +249,38 @@ def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> None:
             stream.write(json.dumps(to_record(key, text, number), ensure_ascii=False) + "\n")
 
 
-def search(items: Sequence[Item], path: Path, workers: int) -> Report:
-    """Search one training file."""
-    return find_contamination({"planted": items}, read_training_rows(path), Settings(workers=workers))
+TIMER = """
+import json, resource, subprocess, sys, time
+started = time.monotonic()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+wall, usage = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu, size = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+print(json.dumps({"wall_s": round(wall, 2), "cpu_s": round(cpu, 2), "largest_process_mib": round(size)}))
+"""
+"""A process of its own, since the size of a child counts its parent's until it runs its own program."""
+
+
+def time_command(items: Sequence[Item], rows: Sequence[tuple[str, str]], folder: Path, workers: int) -> Report:
+    """Search rows from a file by the command line, in processes of its own, and print what it cost."""
+    train, benchmark, out = folder / "train.jsonl", folder / "planted.jsonl", folder / "report.json"
+    write_rows(train, rows)
+    lines = (json.dumps({"id": item.id, "question": item.question, "answer": "?"}) + "\n" for item in items)
+    benchmark.write_text("".join(lines), "utf-8")
+    command = [sys.executable, "-m", "abruzzi", "data", "contamination", str(train), "-b", str(benchmark)]
+    command += ["--out", str(out), "--workers", str(workers)]
+    timed = subprocess.run([sys.executable, "-c", TIMER, *command], check=True, stdout=subprocess.PIPE)  # noqa: S603
+    cost: dict[str, Any] = json.loads(timed.stdout)
+    report = read_report(out)
+    found = {
+        "rows": report.training[0].rows,
+        "malformed": report.training[0].malformed,
+        "dirty_rows": report.training[0].dirty_rows,
+        "dirty_items": report.num_dirty,
+        "megabytes": round(train.stat().st_size / 1e6, 1),
+        **cost,
+    }
+    tell(sys.stdout, found)
+    return report
 
 
 def measure_recall(items: Sequence[Item], planted: dict[str, list[tuple[str, str]]]) -> None:
@@ -348,43 +376,13 @@ def main() -> None:
     rows = [*(row for way in planted.values() for row in way), *negatives]
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
-            more = [next(source) for _ in range(size - len(rows))]
-            sized = (rows + more)[:size]
+            rows += [next(source) for _ in range(size - len(rows))]
+            sized = rows[:size]
             rng.shuffle(sized)
-            path = Path(folder) / "train.jsonl"
-            write_rows(path, sized)
-            started, used = time.monotonic(), cpu_seconds()
-            report = search(benchmark, path, options.workers)
-            wall, cpu = time.monotonic() - started, cpu_seconds() - used
-            found = report.training[0]
-            tell(
-                sys.stdout,
-                {
-                    "rows": found.rows,
-                    "malformed": found.malformed,
-                    "dirty_rows": found.dirty_rows,
-                    "dirty_items": report.num_dirty,
-                    "wall_s": round(wall, 2),
-                    "cpu_s": round(cpu, 2),
-                    "megabytes": round(path.stat().st_size / 1e6, 1),
-                    "peak_rss_mib": peak_mib(),
-                },
-            )
+            found = time_command(benchmark, sized, Path(folder), options.workers).training[0]
             if size == NUM_ROWS:
                 precision = round(1 - num_hit / found.dirty_rows, 4)
                 tell(sys.stdout, {"dirty_rows": found.dirty_rows, "not planted": num_hit, "precision": precision})
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of the search processes that have ended."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def peak_mib() -> dict[str, int]:
-    """Largest resident sizes so far: of this process, and of one search process."""
-    who = {"parent": resource.RUSAGE_SELF, "search process": resource.RUSAGE_CHILDREN}
-    return {name: round(resource.getrusage(one).ru_maxrss / 1024) for name, one in who.items()}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/screenshot_report.py REPORT.html docs/images
 
-Writes ``report-light.png`` (the top of the page on a desk), ``report-dark.png`` (on a telephone, in the dark) and
-``report-print.png`` (the first printed pages). Needs chromium, and pdftoppm of poppler-utils for the printed pages.
+Writes ``report-light.png`` (the top of the page on a desk), ``report-dark.png`` (down to the first plot, on a
+telephone in the dark) and ``report-print.png`` (the first printed pages). Needs chromium, and pdftoppm of poppler-utils
+for the printed pages.
 """
 
 import shutil
@@ -15,8 +16,6 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-COLOURS = 96
-"""In a picture's palette: enough for text and flat plots, at a third of the bytes."""
 PAGES = 2
 
 
@@ -29,8 +28,8 @@ def main(report: str, folder: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        _shoot(browser, url, out / "report-light.png", scheme="light", size=(1120, 1500), scale=1)
-        _shoot(browser, url, out / "report-dark.png", scheme="dark", size=(390, 1400), scale=2)
+        _shoot(browser, url, out / "report-light.png", scheme="light", size=(1120, 2900), scale=1)
+        _shoot(browser, url, out / "report-dark.png", scheme="dark", size=(390, 1300), scale=2)
         _print(browser, url, out / "report-print.png", scratch=Path(scratch), pdftoppm=pdftoppm)
         browser.close()
     for picture in sorted(out.glob("report-*.png")):
@@ -46,9 +45,12 @@ def _shoot(browser: Browser, url: str, path: Path, *, scheme: str, size: tuple[i
     )
     page = context.new_page()
     page.goto(url)
+    plots = page.locator("figure")
+    if scheme == "dark" and plots.count():
+        plots.first.evaluate("plot => plot.scrollIntoView({block: 'end'})")
     page.screenshot(path=path)
     context.close()
-    _shrink(Image.open(path), path)
+    _save(Image.open(path).convert("RGB"), path)
 
 
 def _print(browser: Browser, url: str, path: Path, *, scratch: Path, pdftoppm: str) -> None:
@@ -64,11 +66,12 @@ def _print(browser: Browser, url: str, path: Path, *, scratch: Path, pdftoppm: s
     sheet = Image.new("RGB", (width, pages[0].height + 2 * edge), "#c9ccd1")
     for number, picture in enumerate(pages):
         sheet.paste(picture, (edge + number * (picture.width + edge), edge))
-    _shrink(sheet, path)
+    _save(sheet, path)
 
 
-def _shrink(picture: Image.Image, path: Path) -> None:
-    picture.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+def _save(picture: Image.Image, path: Path) -> None:
+    """Save with a palette that covers all hues, however few pixels have them: half the bytes."""
+    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,20 @@ def test_a_nearly_right_grid_is_wrong() -> None:
     assert judge(row, json.dumps(cells)).outcome is Outcome.WRONG
 
 
+def test_an_answer_stated_at_the_end_of_the_prose_counts_and_a_marked_one_wins() -> None:
+    row = row_of("chain_sum")
+    right, wrong = str(row.ground_truth), str(int(row.ground_truth) + 1)
+    said = {
+        f"First I add them.\nThe answer is {right}.": Outcome.CORRECT,
+        f"It takes a moment, and then the whole sum comes to {right}.": Outcome.CORRECT,
+        f"The answer is {right}, no: the answer is {wrong}.": Outcome.WRONG,
+        f"The answer is {right}. <answer>{wrong}</answer>": Outcome.WRONG,
+        f"<think>The answer is {right}.": Outcome.UNPARSED,
+    }
+    for reply, outcome in said.items():
+        assert verify_procedural(replace(row, response=reply)).outcome is outcome, reply
+
+
 def test_the_answer_may_have_many_lines_or_stand_alone() -> None:
     row = row_of("binary_matrix")
     assert (

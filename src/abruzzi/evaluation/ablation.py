@@ -33,7 +33,7 @@ from abruzzi.evaluation.pools import (
 from abruzzi.evaluation.runner import first_leaf
 from abruzzi.ledger import Call, sum_usage
 from abruzzi.nouns import FinishReason, Plan
-from abruzzi.reasoning.settings import MAX_N
+from abruzzi.reasoning.settings import MAX_N, AskSettings
 
 J = TypeVar("J")
 
@@ -114,19 +114,48 @@ def pools_of(stores: PoolStores, benchmark: str, arm: Arm) -> dict[str, Pool]:
     return {row.item: row for row in stores.pools if row.benchmark == benchmark and row.arm is arm}
 
 
+def shown_pools(stores: PoolStores, benchmark: str, arm: Arm) -> dict[str, Pool]:
+    """Return item id → pool of an arm that shows plans; empty before any is sampled.
+
+    An item for which the planner gave no plan is answered as without one: it has the plain candidates.
+    """
+    own = pools_of(stores, benchmark, arm)
+    plain = pools_of(stores, benchmark, Arm.NONE) if own else {}
+    return own | {item: plain[item] for item in unplanned_items(stores, benchmark) & plain.keys()}
+
+
+def judged_groups(stores: PoolStores, benchmark: str, arm: Arm) -> list[JudgedGroup]:
+    """Return the judged groups of the pools that ``pools_of`` (no plan) or ``shown_pools`` gives."""
+    own = [row for row in stores.groups if row.benchmark == benchmark and row.arm is arm]
+    if arm is Arm.NONE or not own:
+        return own
+    unplanned = unplanned_items(stores, benchmark)
+    return own + [row for row in judged_groups(stores, benchmark, Arm.NONE) if row.item in unplanned]
+
+
+def unplanned_items(stores: PoolStores, benchmark: str) -> frozenset[str]:
+    """Return the items that the planner was asked about and gave no plan for."""
+    return frozenset(item for item, plan in plans_of(stores, benchmark).items() if not plan.text)
+
+
 def full_budget(stores: PoolStores, benchmark: str, n: int) -> float | None:
     """Mean completion tokens that the full system (plan, N candidates, judge) spends on a question.
 
     Returns:
         Tokens; None before the planned arm is sampled.
     """
-    pools = pools_of(stores, benchmark, Arm.PLAN) or pools_of(stores, benchmark, Arm.NONE)
+    pools = shown_pools(stores, benchmark, Arm.PLAN) or pools_of(stores, benchmark, Arm.NONE)
     if not pools:
         return None
     solving = n * mean_tokens(list(pools.values()))
     planning = [completion_tokens(row.calls) for row in stores.plans if row.benchmark == benchmark]
-    judging = [completion_tokens(row.calls) for row in stores.groups if row.key[0] == benchmark and row.arm is Arm.PLAN]
+    judging = [completion_tokens(row.calls) for row in judged_groups(stores, benchmark, Arm.PLAN)]
     return solving + _mean(planning) + _mean(judging)
+
+
+def long_limit(budget: float, ask: AskSettings) -> int:
+    """Tokens that a longer sample may take: the full system's, and no fewer than the plain candidates'."""
+    return max(math.ceil(budget), ask.max_tokens or 0)
 
 
 def mean_tokens(pools: Sequence[Pool]) -> float:
@@ -219,8 +248,7 @@ async def _sample_long(ablation: Ablation) -> None:
             c.finish_reason is FinishReason.LENGTH for p in plain.values() for c in p.candidates
         ):
             continue
-        limit = max(math.ceil(budget), ablation.bench.ask.max_tokens or 0)
-        bench = with_size(ablation.bench, settings.long_runs, max_tokens=limit)
+        bench = with_size(ablation.bench, settings.long_runs, max_tokens=long_limit(budget, ablation.bench.ask))
         missing = [item for item in items if not stores.pools.is_done((name, item.id, Arm.LONG))]
 
         async def make(item: Item, name: str = name, bench: Bench = bench) -> None:

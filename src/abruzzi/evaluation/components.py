@@ -13,7 +13,16 @@ prefix is computed once.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from abruzzi.evaluation.ablation import completion_tokens, full_budget, mean_tokens, pools_of
+from abruzzi.evaluation.ablation import (
+    completion_tokens,
+    full_budget,
+    judged_groups,
+    long_limit,
+    mean_tokens,
+    pools_of,
+    shown_pools,
+    unplanned_items,
+)
 from abruzzi.evaluation.arms import Arm
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable, Section
 from abruzzi.evaluation.folder import AblationFolder, AblationProtocol
@@ -125,10 +134,9 @@ def describe(protocol: AblationProtocol) -> dict[str, str]:
 def _find_variants(folder: AblationFolder, name: str) -> Iterator[_Variant]:
     stores, n = folder.stores, folder.protocol.settings.n
     plain = pools_of(stores, name, Arm.NONE)
-    # An item for which the planner gave no plan is answered as without one: it has the plain candidates.
     own = pools_of(stores, name, Arm.PLAN)
-    unplanned = {row.item for row in stores.plans if row.benchmark == name and not row.plan.text}
-    planned = own | {item: plain[item] for item in unplanned & plain.keys()} if own else {}
+    planned = shown_pools(stores, name, Arm.PLAN)
+    unplanned = unplanned_items(stores, name)
     planning = _mean_usage([row.calls for row in stores.plans if row.benchmark == name])
     questions = {item.id: item.question for item in folder.items[name]}
     num_leaks = sum(_leaks(pool, questions[item]) for item, pool in own.items())
@@ -141,14 +149,14 @@ def _find_variants(folder: AblationFolder, name: str) -> Iterator[_Variant]:
         arms.append(_Sampled(Arm.PLAN, "+ plan ", planned, planning, "; ".join(note for note in notes if note)))
     for sampled in arms:
         yield _single("components", sampled.prefix.strip() or "base (one sample)", sampled)
-        groups = [row for row in stores.groups if row.benchmark == name and row.arm is sampled.arm]
-        yield from _judged(sampled, n, groups)
+        yield from _judged(sampled, n, judged_groups(stores, name, sampled.arm))
     for sampled in arms:
         yield from _selected(sampled, n)
     for arm, label in ((Arm.SHUFFLED, "another item's plan"), (Arm.FILLER, "filler as long as the plan")):
-        pools = pools_of(stores, name, arm)
+        pools = shown_pools(stores, name, arm)
         if pools:
-            yield _single("placebo", label, _Sampled(arm, "", pools, planning, _against_plan(own, pools)))
+            note = _against_plan(own, pools_of(stores, name, arm))
+            yield _single("placebo", label, _Sampled(arm, "", pools, planning, note))
     if planned:
         yield from _equal_budget(folder, name, plain)
 
@@ -239,7 +247,10 @@ def _equal_budget(folder: AblationFolder, name: str, plain: Mapping[str, Pool]) 
     each = mean_tokens(list(plain.values()))
     if budget is None or each <= 0:
         return
-    size = min(len(_scored(pool)) for pool in plain.values())
+    usable = {item: pool for item, pool in plain.items() if _scored(pool)}
+    size = min((len(_scored(pool)) for pool in usable.values()), default=0)
+    if size == 0:
+        return
     wanted = max(1, round(budget / each))
     k = min(wanted, size)
     capped = f", which would be {wanted}: the pool holds no more" if k < wanted else ""
@@ -249,7 +260,7 @@ def _equal_budget(folder: AblationFolder, name: str, plain: Mapping[str, Pool]) 
         Arm.NONE,
         k,
         "majority",
-        scores={item: (majority_at_k(_clusters(pool), _scores(pool), k),) for item, pool in plain.items()},
+        scores={item: (majority_at_k(_clusters(pool), _scores(pool), k),) for item, pool in usable.items()},
         completion_tokens=k * each,
         prompt_tokens=_prompt_tokens(list(plain.values())),
         num_runs=size,
@@ -258,7 +269,7 @@ def _equal_budget(folder: AblationFolder, name: str, plain: Mapping[str, Pool]) 
     longer = pools_of(folder.stores, name, Arm.LONG)
     is_cut = any(c.finish_reason is FinishReason.LENGTH for pool in plain.values() for c in pool.candidates)
     if longer:
-        note = f"limit {budget:.0f} tokens"
+        note = f"limit {long_limit(budget, folder.protocol.ask)} tokens"
         yield _single("equal budget", "one longer sample", _Sampled(Arm.LONG, "", longer, note=note))
     elif not is_cut:
         note = "no plain sample reached its limit, so a longer limit changes nothing: the base's own samples"

@@ -2,8 +2,9 @@
 
 ``extra`` names the ``task`` and carries the generated ``entry`` or its ``metadata``; ground truth is the answer of the
 entry. The reply's answer is what a tag, a box or an ``"answer"`` field holds; else all that follows the thoughts, since
-many answers have several lines, or what is stated at its end ("The product is 42."), as everywhere else. It is ``correct`` when the scorer gives full marks, and scores 1 or 0: thirty scorers
-give text that is plainly wrong something above 0, and four give a nearly right grid or sentence 0.99.
+many answers have several lines, or what is stated at its end ("The product is 42."), as everywhere else. It is
+``correct`` when the scorer gives full marks, and scores 1 or 0: thirty scorers give text that is plainly wrong
+something above 0, and four give a nearly right grid or sentence 0.99.
 
 Guards
     1. Six tasks are decided here. Four scorers pass the reply to Python's ``eval`` to give partial credit, one compares
