@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import platformdirs
 import pytest
+from hypothesis import settings
 
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
@@ -14,9 +15,12 @@ from abruzzi.engine.weights import fetch_base
 def pytest_configure() -> None:
     """Let Ctrl-C reach the processes that tests start, also where the suite itself was started deaf to it.
 
-    A shell starts its background jobs with SIGINT ignored, and processes inherit that.
+    A shell starts its background jobs with SIGINT ignored, and processes inherit that. Nor is an example that takes
+    long on a busy machine a failure.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
