@@ -12,8 +12,8 @@ from abruzzi.evaluation.statistics.averages import macro_estimate, micro_estimat
 from abruzzi.evaluation.statistics.intervals import clustered_gap_recovered, clustered_mean
 from abruzzi.evaluation.statistics.paired import paired_difference
 from abruzzi.nouns import Outcome
-from tests.evaluation.making import write_ablation
-from tests.evaluation.small_ablation import ITEMS, ROWS, SIZES, SUMS_PLAIN
+from tests.evaluation.making import make_call, make_plan, write_ablation
+from tests.evaluation.small_ablation import ITEMS, ROWS, SIZES, SUMS_PLAIN, SUMS_PLANNED
 
 F = Fraction
 
@@ -210,6 +210,20 @@ def test_what_is_unfinished_says_how_many_items_are_missing(tmp_path: Path, coun
     assert {row.note for row in table.rows if row.selection != "oracle"} == {f"{3 - count} of 3 items not sampled yet"}
     assert {row.section for row in table.rows} == {"components", "selection"}
     assert all(row.num_items == count for row in table.rows)
+
+
+def test_a_cheap_system_buys_fewer_plain_candidates_than_there_are(tmp_path: Path) -> None:
+    # Two candidates of 10 tokens and a plan of 12: 32 tokens, where a plain candidate takes 30. 1.07 is one.
+    planned = replace(SUMS_PLANNED[0], calls=(make_call(40, 30),))
+    rows = [
+        replace(SUMS_PLAIN[0], calls=(make_call(10, 90),)),
+        planned,
+        make_plan("sums", "a", "Add.", make_call(9, 12)),
+    ]
+    table = compute_components(write_ablation(tmp_path, {"sums": ITEMS["sums"][:1]}, rows, **SIZES), {})
+    row = find(table, "sums", "plain majority of 1")
+    assert (row.accuracy.value, row.completion_tokens) == (pytest.approx(2 / 3), 30)
+    assert row.note == "the full system's 32 tokens"
 
 
 def test_an_item_on_which_the_verifier_always_broke_is_missing_and_breaks_nothing(tmp_path: Path) -> None:

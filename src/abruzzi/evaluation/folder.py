@@ -106,16 +106,18 @@ def read_ablation(folder: Path) -> AblationFolder:
 
 
 def find_folders(places: Sequence[Path]) -> Iterator[Path]:
-    """Find the folders of evaluations and ablations, in those given and below them.
+    """Find the folders of evaluations and ablations, in those given and below them, each once.
 
     Raises:
         DataError: a place holds none.
     """
+    known: set[Path] = set()
     for place in places:
-        found = {path.parent for name in (PROTOCOL_FILE, ABLATION_FILE) for path in place.rglob(name)}
+        found = {path.parent.resolve() for name in (PROTOCOL_FILE, ABLATION_FILE) for path in place.rglob(name)}
         if not found:
             raise DataError(f"{place} holds no evaluation; make one with 'abruzzi eval run … --out {place}'")
-        yield from sorted(found)
+        yield from sorted(found - known)
+        known |= found
 
 
 def _claim(folder: Path, name: str, protocol: BaseModel, items: Mapping[str, Sequence[Item]]) -> None:

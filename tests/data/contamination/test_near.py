@@ -72,6 +72,16 @@ def test_short_questions_are_left_out_or_held_strictly() -> None:
     assert find(index(item), item.replace("largest", "smallest")) == []
 
 
+def test_a_short_question_with_its_clauses_turned_round_is_near() -> None:
+    item = "If 6 potatoes make 36 hash browns, how many hash browns can you make out of 96 potatoes?"
+    row = "How many hash browns can you make out of 96 potatoes, if 6 potatoes make 36 hash browns?"
+    strict = Limits(0.5, min_words=12, strict=0.9)
+    ((number, score),) = find(index(item, limits=strict), row)
+    assert (number, score < 0.9) == (0, True)
+    assert find(index(item, limits=strict), row.replace("make out", "get out")) == []
+    assert find(index(item, limits=strict), row.replace("96", "36").replace("36 hash browns?", "96 hash browns?")) == []
+
+
 def test_a_row_much_longer_than_any_question_is_passed_over() -> None:
     assert find(index(ITEM), ITEM + " Here is more text about trains." * 300) == []
 

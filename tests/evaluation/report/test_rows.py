@@ -2,7 +2,7 @@
 
 from abruzzi.evaluation.protocol import ModelIdentity
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.rows import difference_notes, mark_label, name_rows
+from abruzzi.evaluation.report.rows import difference_notes, mark_label, name_rows, short_benchmarks
 from tests.evaluation.report.example import make_protocol, make_score
 
 DAGGERED = "full\N{NO-BREAK SPACE}†"
@@ -42,3 +42,15 @@ def test_a_difference_marks_a_system_everywhere_or_one_row_only() -> None:
 def test_a_difference_of_no_row_is_told_all_the_same() -> None:
     notes = difference_notes(ReportInput("t", (make_score(),), differences={"gone": ("why",)}))
     assert notes == ("† gone is not comparable with the rest: why.",)
+
+
+def test_a_generated_benchmark_goes_by_its_short_name_and_its_marks_find_it() -> None:
+    full = "reasoning-gym:products?size=200&seed=7&min_terms=2"
+    label = make_protocol().label
+    report = ReportInput("t", (make_score("single", full),), differences={f"{full}/{label}": ("runs: 4 against 16",)})
+    (row,) = name_rows(report)
+    assert (row.benchmark, row.marked) == ("products", "single\N{NO-BREAK SPACE}†")
+    assert difference_notes(report)[0].startswith("† single on products is not comparable")
+    assert short_benchmarks(report) == {full: "products"}
+    again = ReportInput("t", (make_score("single", full), make_score("single", full + "&max_terms=9")))
+    assert [row.benchmark for row in name_rows(again)] == [full, full + "&max_terms=9"]

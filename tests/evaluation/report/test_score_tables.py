@@ -136,6 +136,17 @@ def test_pairs_are_told_apart_by_the_corrected_p_value(p_holm: float, gain: floa
     assert cell(table, "Reads as") == words
 
 
+def test_benchmarks_go_by_their_short_names_in_pairs_and_averages() -> None:
+    names = ["reasoning-gym:products?size=3", "reasoning-gym:chain_sum?size=3"]
+    label = make_protocol().label
+    row = PairedRow(names[0], label, label, difference(0.1), 0.1, 0.1)
+    averages = {label: leave_one_out(dict.fromkeys(names, 0.2), dict.fromkeys(names, 3))}
+    scores = [make_score("single", name) for name in names]
+    _, pairs, averaged = score_tables(report(*scores, paired=(row,), averages=averages))
+    assert pairs.groups[0].title == "products"
+    assert [cells[0] for cells in averaged.groups[0].rows[1:]] == ["without products", "without chain_sum"]
+
+
 def test_averages_are_given_without_each_benchmark() -> None:
     """Sizes 1 and 3, values 0.2 and 0.6: micro 0.5, macro 0.4."""
     averages = {"ours": leave_one_out({"a": 0.2, "b": 0.6}, {"a": 1, "b": 3})}

@@ -18,9 +18,9 @@ def test_settings_that_all_rows_share_are_said_once() -> None:
     tables = tables_of("single", "full")
     shared = {row[0]: row[1] for row in tables["Settings of all rows"].groups[0].rows}
     assert shared["temperature"] == "1"
-    assert shared["max tokens"] == "1024"
+    assert shared["max_tokens"] == "1024"
     assert shared["stop"] == "</answer>"
-    assert shared["token budget"] == "not set"
+    assert shared["token_budget"] == "not set"
     assert shared["runs"] == "16"
     assert "n" not in shared
     own = tables["Settings of each row that not all share"]

@@ -83,10 +83,16 @@ class NearIndex:
         for number in candidates:
             shared = known & self._grams[number]
             similarity = len(shared) / (len(grams) + len(self._grams[number]) - len(shared))
-            if similarity >= self._limits[number] and agree_on_fixed_words(
+            if similarity >= self._limit(number, row) and agree_on_fixed_words(
                 self._texts[number], self._grams[number], row, self._n
             ):
                 yield number, similarity
+
+    def _limit(self, number: int, row: Sentences) -> float:
+        """Return the limit for a question; the same words in another order need no more than a long one."""
+        if sorted(join_sentences(self._texts[number])) == sorted(join_sentences(row)):
+            return self._lowest
+        return self._limits[number]
 
     def _sign(self, grams: set[Gram]) -> Any:
         signature = self._empty.copy()

@@ -1,11 +1,14 @@
 """Rows of a report: every score with its names, and a mark where it is not comparable with the rest.
 
-Where one solver played in all of them, its name goes without saying and a row is called by its system alone.
+Where one solver played in all of them, its name goes without saying and a row is called by its system alone. A
+generated benchmark goes without its settings where the rest of its name tells it from the others; they stand with the
+provenance.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
+from abruzzi.evaluation.components import short_names
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.table import DAGGER, plain
 from abruzzi.evaluation.scores import Score
@@ -31,9 +34,8 @@ class ScoreRow:
 def name_rows(report: ReportInput) -> tuple[ScoreRow, ...]:
     """Name the scores; those of one benchmark stand together, both in the order of first appearance."""
     shorten = short_labels(report)
-    benchmarks = dict.fromkeys(score.protocol.benchmark.name for score in report.scores)
     rows: list[ScoreRow] = []
-    for benchmark in benchmarks:
+    for benchmark, name in short_benchmarks(report).items():
         seen: Counter[str] = Counter()
         for score in report.scores:
             protocol = score.protocol
@@ -44,7 +46,7 @@ def name_rows(report: ReportInput) -> tuple[ScoreRow, ...]:
             rows.append(
                 ScoreRow(
                     score,
-                    plain(benchmark),
+                    name,
                     label if seen[label] == 1 else f"{label} ({seen[label]})",
                     is_comparable=not ({protocol.label, f"{benchmark}/{protocol.label}"} & report.differences.keys()),
                 )
@@ -59,6 +61,12 @@ def short_labels(report: ReportInput) -> dict[str, str]:
         score.protocol.label: plain(score.protocol.system if len(solvers) == 1 else score.protocol.label)
         for score in report.scores
     }
+
+
+def short_benchmarks(report: ReportInput) -> dict[str, str]:
+    """Full name → the name that the report uses for it, in the order of first appearance."""
+    names = list(dict.fromkeys(score.protocol.benchmark.name for score in report.scores))
+    return {name: plain(short) for name, short in short_names(names).items()}
 
 
 def mark_label(report: ReportInput, label: str, benchmark: str | None = None) -> str:
@@ -78,10 +86,10 @@ def mark_label(report: ReportInput, label: str, benchmark: str | None = None) ->
 
 def difference_notes(report: ReportInput) -> tuple[str, ...]:
     """Say why marked rows are not comparable with the rest, a footnote each."""
-    names = dict(short_labels(report))
+    names, benchmarks = short_labels(report), short_benchmarks(report)
     for score in report.scores:
         protocol, benchmark = score.protocol, score.protocol.benchmark.name
-        names[f"{benchmark}/{protocol.label}"] = plain(f"{names[protocol.label]} on {benchmark}")
+        names[f"{benchmark}/{protocol.label}"] = f"{names[protocol.label]} on {benchmarks[benchmark]}"
     return tuple(
         f"{DAGGER} {names.get(key, plain(key))} is not comparable with the rest: {plain('; '.join(reasons))}."
         for key, reasons in report.differences.items()

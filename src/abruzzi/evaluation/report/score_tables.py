@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 from abruzzi.evaluation.report.digits import MISSING, count, p_value, percent, points, quantity, whole_percent
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
-from abruzzi.evaluation.report.rows import ScoreRow, difference_notes, mark_label, name_rows
+from abruzzi.evaluation.report.rows import ScoreRow, difference_notes, mark_label, name_rows, short_benchmarks
 from abruzzi.evaluation.report.table import Group, Table, drop_empty_columns, group_by, plain
 from abruzzi.evaluation.samples import SampleOutcome
 from abruzzi.evaluation.scores import Score
@@ -76,11 +76,12 @@ def domain_tables(report: ReportInput) -> list[Table]:
 
 def average_tables(report: ReportInput) -> list[Table]:
     """Make the table of averages over benchmarks, all and with each left out."""
+    names = short_benchmarks(report)
     cells = [
         (
             mark_label(report, system),
             (
-                "all benchmarks" if row.left_out is None else f"without {plain(row.left_out)}",
+                "all benchmarks" if row.left_out is None else f"without {names.get(row.left_out, plain(row.left_out))}",
                 percent(row.micro),
                 percent(row.macro),
             ),
@@ -187,7 +188,8 @@ def _paired_table(report: ReportInput) -> Table:
         return (*labels, points(row.difference), p_value(row.p_value), p_value(row.p_holm), words)
 
     head = ("First", "Second", "Difference, points", "p", "p after Holm", "Reads as")
-    groups = group_by((plain(row.benchmark), cells(row)) for row in report.paired)
+    names = short_benchmarks(report)
+    groups = group_by((names.get(row.benchmark, plain(row.benchmark)), cells(row)) for row in report.paired)
     notes = (f"First minus second, paired by question; told apart where p after Holm is below {SIGNIFICANT}.",)
     return Table("Systems against one another", head, groups, notes, num_text=2, has_last_words=True)
 

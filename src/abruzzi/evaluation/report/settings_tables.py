@@ -78,7 +78,7 @@ def _model_table(protocols: list[Protocol]) -> Table:
 def _flatten(protocol: Protocol) -> dict[str, str]:
     """Name → value of everything but the items; models and their roles, prompts and their hashes included."""
     flat = {"Abruzzi": protocol.version, "runs": str(protocol.runs)}
-    flat |= {name.replace("_", " "): _show(value) for name, value in protocol.ask.model_dump().items()}
+    flat |= {name: _show(value) for name, value in protocol.ask.model_dump().items()}
     flat |= {f"{role} model": model.name for role, model in protocol.models.items()}
     flat |= {f"prompt {name}": digest[:HASH_DIGITS] for name, digest in protocol.prompts.items()}
     return {plain(name): plain(value) for name, value in flat.items()}

@@ -12,7 +12,7 @@ from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.report.component_tables import AVERAGES, ORACLE, group_variants, solver_of
 from abruzzi.evaluation.report.digits import count, p_value, percent, points
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.rows import ScoreRow, mark_label, name_rows
+from abruzzi.evaluation.report.rows import ScoreRow, mark_label, name_rows, short_benchmarks
 from abruzzi.evaluation.report.score_tables import SIGNIFICANT
 from abruzzi.evaluation.report.table import DAGGER, join_words, plain
 from abruzzi.evaluation.samples import UNSCORED, SampleOutcome
@@ -174,6 +174,7 @@ def _paired_findings(report: ReportInput) -> list[Finding]:
     if not apart:
         text = f"none of {len(report.paired)} paired comparisons stands after Holm’s correction."
         return [Finding("caution", subject, text)]
+    names = short_benchmarks(report)
     phrases: list[str] = []
     for row in apart:
         labels = [mark_label(report, label, row.benchmark) for label in (row.first, row.second)]
@@ -181,7 +182,8 @@ def _paired_findings(report: ReportInput) -> list[Finding]:
         margin = points(abs(row.difference.value)).lstrip("+")
         p = p_value(row.p_holm)
         equals = "" if p.startswith("<") else "= "
-        phrases.append(f"{better} beats {worse} on {plain(row.benchmark)} by {margin} points (p {equals}{p})")
+        where = names.get(row.benchmark, plain(row.benchmark))
+        phrases.append(f"{better} beats {worse} on {where} by {margin} points (p {equals}{p})")
     rest = len(report.paired) - len(apart)
     text = join_words(phrases) + (f"; {rest} of {len(report.paired)} pairs are not told apart" if rest else "")
     return [Finding("result", subject, text + ".")]
@@ -190,6 +192,7 @@ def _paired_findings(report: ReportInput) -> list[Finding]:
 def _average_findings(report: ReportInput) -> list[Finding]:
     if len(report.averages) < 2:
         return []
+    names = short_benchmarks(report)
     phrases: list[str] = []
     for name in ("micro", "macro"):
         best: dict[str | None, str] = {}
@@ -202,7 +205,9 @@ def _average_findings(report: ReportInput) -> list[Finding]:
                     best[row.left_out], values[row.left_out] = mark_label(report, system), value
         if None not in best:
             continue
-        changes = [f"{best[left]} without {plain(left)}" for left in best if left and best[left] != best[None]]
+        changes = [
+            f"{best[left]} without {names.get(left, plain(left))}" for left in best if left and best[left] != best[None]
+        ]
         stays = ", whichever benchmark is left out" if len(best) > 1 else ""
         phrases.append(
             f"{best[None]} leads the {name} average" + (f", but {join_words(changes)}" if changes else stays)
