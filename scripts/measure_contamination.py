@@ -14,7 +14,9 @@ nature of the sets (MATH in Omni-MATH, say) would count as a false hit; whatever
 it can be read. ``altered`` rows (one word exchanged that makes it another question: largest, smallest) are not in the
 20,000 and are counted apart, since a detector of near-duplicates finds them by design.
 
-All questions of the two benchmark sets are also looked for in all other sets as they are, for hits to be read by hand.
+All questions of the two benchmark sets are also looked for in all other sets as they are, and those of MATH-500 in
+PRMBench, which copied and altered them by its own ways, for hits and misses to be read by hand. ``siblings`` tells in
+how many rows of a set another item of the same set is found.
 
 Then the command is timed with 5,000, 20,000 and 80,000 rows, start and all, to be extrapolated to a million.
 """
@@ -32,8 +34,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from abruzzi.data.contamination.find import find_contamination
-from abruzzi.data.contamination.report import Report, read_report
+from abruzzi.data.contamination.find import Detectors, Settings, find_contamination
+from abruzzi.data.contamination.normalise import join_sentences, normalise
+from abruzzi.data.contamination.report import Kind, Report, read_report
 from abruzzi.data.items import Item
 from abruzzi.data.training_rows import TrainingRow
 
@@ -45,6 +48,7 @@ OTHER_SETS = (
     *("aime_2024", "aime_2025", "cmimc_2024", "hmmt_feb_2024", "hmmt_feb_2025", "mmlu_pro_sample", "bbh"),
     *("humaneval", "mbpp_sanitized", "logiqa_test", "resp_zeroeval_math_l5"),
 )
+SIBLING_SETS = ("tatqa_test", "logiqa2_test", "folio_validation", "knights_knaves", "zebra_reasoning_gym", "ifeval")
 NUM_TEMPLATES = 2_000
 NUM_VARIANTS = 20
 """Rows with other numbers for each of the 100 items, half of them with one number changed only."""
@@ -328,6 +332,27 @@ def show_hits(items: Sequence[Item], rows: Sequence[tuple[str, str]]) -> Counter
             tell(sys.stderr, {**shown, "question": question, "row": row})
 
 
+def measure_copies(items: Sequence[Item], folder: Path) -> None:
+    """Print how PRMBench's rows are found, which copied and altered questions of MATH; all but exact go to stderr."""
+    kinds = Counter[str]()
+    for text in read_questions(folder, ["steps_prmbench"]):
+        dirty = find_contamination({"math_500": items}, [TrainingRow("", 1, (text,))]).benchmarks[0].dirty
+        kind = str(dirty[0].kind) if dirty else "none"
+        kinds[kind] += 1
+        if kind != Kind.EXACT:
+            tell(sys.stderr, {"copy": kind, "row": text, "items": [match.item for match in dirty]})
+    tell(sys.stdout, {"PRMBench": kinds.total(), **kinds})
+
+
+def measure_siblings(folder: Path) -> None:
+    """Print for each set how many of its questions are found in another question of it."""
+    for name in (*BENCHMARK_SETS, *OTHER_SETS, *SIBLING_SETS):
+        texts = {join_sentences(normalise(text)): text for text in read_questions(folder, [name])}
+        detectors = Detectors([normalise(text) for text in texts.values()], [range(len(texts))], Settings())
+        num_hit = sum(len(detectors.find(text)) > 1 for text in texts.values())
+        tell(sys.stdout, {"siblings in": name, "questions": len(texts), "hit": num_hit})
+
+
 def tell(stream: Any, found: dict[str, Any]) -> None:
     """Write one line."""
     stream.write(json.dumps(found, ensure_ascii=False) + "\n")
@@ -371,6 +396,8 @@ def main() -> None:
     everything = list(read_questions(options.folder, BENCHMARK_SETS).values())
     foreign = [("question of another set", text) for text in read_questions(options.folder, OTHER_SETS)]
     measure_false_hits(everything, foreign)
+    measure_copies(list(read_questions(options.folder, ["math_500"]).values()), options.folder)
+    measure_siblings(options.folder)
     altered = [("altered", text) for item in benchmark if (text := alter(item.question)) is not None]
     measure_false_hits(benchmark, altered)
     rows = [*(row for way in planted.values() for row in way), *negatives]

@@ -71,6 +71,12 @@ def test_an_item_of_few_words_without_a_number_is_never_contained() -> None:
     assert find(found, "History. Who was the first king of all France? Be brief.") == [(3, 1.0)]
 
 
+def test_two_items_of_the_same_few_words_are_both_found() -> None:
+    frame = "Give it as a fraction in lowest terms."
+    found = index("What is 2 + 3?", f"What is 2 + 3? {frame}", *(f"What is {n} + 7? {frame}" for n in range(15)))
+    assert find(found, "Well: What is 2 + 3? Thanks.") == [(0, 1.0), (1, 1.0)]
+
+
 def test_one_other_word_makes_a_short_question_another() -> None:
     item = "Write a function in python to find the length of the longest of all the given words."
     assert find(index(item), f"Hello. {item} Thanks.") == [(0, 1.0)]

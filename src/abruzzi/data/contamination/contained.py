@@ -48,7 +48,7 @@ class ContainedIndex:
         frame = find_frame(grams, groups)
         self._grams = [one - frame for one in grams]
         self._holders: defaultdict[Gram, list[int]] = defaultdict(list)
-        self._runs: dict[Gram, int] = {}
+        self._runs: defaultdict[Gram, list[int]] = defaultdict(list)
         for number, telling in enumerate(self._grams):
             if self._limits[number] <= 1 and len(telling) >= MIN_GRAMS:
                 for gram in telling:
@@ -62,7 +62,7 @@ class ContainedIndex:
         telling = (sentence for sentence in self._texts[number] if not collect_grams((sentence,), self._n) <= frame)
         words = join_sentences(tuple(telling))
         if len(words) >= (MIN_FIXED_RUN_WORDS if any(map(is_fixed, words)) else MIN_RUN_WORDS):
-            self._runs[words] = number
+            self._runs[words].append(number)
 
     def find(self, row: Sentences) -> Iterator[tuple[int, float]]:
         """Yield the numbers of the texts that the row holds, each with the share of its n-grams found."""
@@ -87,5 +87,4 @@ class ContainedIndex:
                 words += sentence
                 if len(words) > self._max_run:
                     break
-                if words in self._runs:
-                    yield self._runs[words], 1.0
+                yield from ((number, 1.0) for number in self._runs.get(words, ()))

@@ -8,14 +8,16 @@ What a copy may change without being another question is taken away; what makes 
     HTML         entities are resolved, tags of layout go
     LaTeX        as in ``latex``
     figures      ``[asy]…[/asy]`` is a sentence of one word, a checksum of what it draws
-    options      ``(A)`` or ``A.`` at the beginning of a line goes and begins a sentence
     Markdown     links keep their words; headings, bullets, emphasis, code marks and table bars go
-    numbers      whole, as words: ``1,000`` is 1000, ``.50`` is 0.5, ``5.00`` is 5, ``twenty-five`` is 25, ``50%`` is
-                 50 percent
+    options      ``(A)`` or ``A.`` at the beginning of a line goes and begins a sentence
+    numbers      whole and signed, as words: ``1,000`` is 1000, ``.50`` is 0.5, ``5.00`` is 5, ``- 3`` is -3,
+                 ``twenty-five`` is 25, ``50%`` is 50 percent, ``45°`` is 45 degree
+    letters      single ones that follow each other are one word: ``a x``, ``$a,$ $x$`` and ``f(x)`` are ax and fx;
+                 ``f'`` is f prime, other apostrophes go
     operators    ``+ - = < > <= >= != ^ /`` and the factorial are words of their own, so that ``x+y`` is not ``x-y``;
                  a product sign is nothing, since ``2x`` is ``2*x``; a hyphen in words is nothing
-    punctuation  goes, brackets included; ``.``, ``?`` and ``!`` before a space end a sentence
-    other        scripts without spaces (Chinese, Japanese) are split into characters
+    punctuation  goes, brackets included; ``.``, ``?``, ``!`` and ``:`` before a space and blank lines end a sentence
+    other        an escaped newline that was escaped twice is a space; scripts without spaces are split into characters
 
 So brackets alone do not tell two questions apart, nor do capital letters. That is the price of meeting ``\left(`` and
 ``(`` as one.
