@@ -387,18 +387,24 @@ def _sum(trials: list[Found]) -> Found:
 def measure_chain() -> Iterator[Found]:
     """Kill one run ten times, each time going on in the same folder, as a second ``run`` on the same DIR would."""
     for name, action in (("ours", "store"), ("inspect eval_set", "set")):
-        rng, folder, whole, num_kills = random.Random(7), fresh(), fresh(), 0
+        rng, folder, whole, trace = random.Random(7), fresh(), fresh(), list[list[int]]()
         longest = finish(action, whole)["seconds"] / 3
-        while num_kills < 10 and kill_after(start(action, folder), folder, rng.uniform(0, longest)):
-            num_kills += 1
+        while len(trace) < 10 and kill_after(start(action, folder), folder, rng.uniform(0, longest)):
+            trace.append([len(set(read_keys(folder, "paid"))), _count_held(folder, action)])
         cost = finish(action, folder)
         counts = Counter(read_keys(folder, "paid"))
-        found = {"kills": num_kills, "paid_twice": sum(counts.values()) - len(counts), **cost}
-        logs = sorted(path.name.split("_")[-1] for path in (folder / "logs").glob("*.eval"))
+        twice = sum(counts.values()) - len(counts)
         is_equal = "failed" not in cost and results(folder, action) == results(whole, action)
-        yield {"chain": name, **found, "logs": len(logs), "equal_to_undisturbed": is_equal}
+        yield {"chain": name, "paid_and_held_at_kills": trace, "paid_twice": twice, "equal_to_undisturbed": is_equal}
         shutil.rmtree(folder)
         shutil.rmtree(whole)
+
+
+def _count_held(folder: Path, action: str) -> int:
+    """Count the samples that the next try will find: in the store, or in the newest log."""
+    if action == "store":
+        return len(list(sample_store(folder)))
+    return len(read_logs(folder)[0].samples or []) if _has_log(folder) else 0
 
 
 def measure_changes() -> Iterator[Found]:
