@@ -25,11 +25,18 @@ def find(found: NearIndex, row: str) -> Sequence[tuple[int, float]]:
 
 
 def test_the_score_is_the_jaccard_similarity() -> None:
-    # Three 3-grams each, two of them shared: 2 / (3 + 3 - 2).
+    # Six 3-grams each, four of them shared: 4 / (6 + 6 - 4).
+    item, row = "red green blue black white brown gray pink", "red green blue black white brown then gold"
     loose = Limits(0.5, min_words=1, strict_words=0)
-    assert find(index("red green blue black white", limits=loose), "red green blue black pink") == [(0, 0.5)]
+    assert find(index(item, limits=loose), row) == [(0, 0.5)]
     tight = Limits(0.51, min_words=1, strict_words=0)
-    assert find(index("red green blue black white", limits=tight), "red green blue black pink") == []
+    assert find(index(item, limits=tight), row) == []
+
+
+def test_a_question_made_of_the_frame_alone_is_left_out() -> None:
+    frame = "If you follow these instructions to the letter, do you return to the starting point? Turn left."
+    texts = [f"{frame} Take {number} steps." for number in range(2, 20)]
+    assert find(index(*texts), f"{frame} Take 3 steps. Take 5 steps.") == []
 
 
 def test_the_order_of_sentences_does_not_matter() -> None:

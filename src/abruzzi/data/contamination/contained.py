@@ -13,11 +13,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from abruzzi.data.contamination.grams import Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
+from abruzzi.data.contamination.grams import MIN_GRAMS, Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
 from abruzzi.data.contamination.normalise import Sentences, is_fixed, join_sentences
 
-MIN_GRAMS = 5
-"""A question with fewer telling n-grams must stand there as whole sentences."""
 MIN_RUN_WORDS, MIN_FIXED_RUN_WORDS = 6, 3
 """A question of fewer words is only found by itself, never in a longer text; fewer do if a number is among them."""
 

@@ -20,6 +20,8 @@ Gram = tuple[str, ...]
 
 MAX_HOLDERS = 10
 """A gram in more of a benchmark's questions is its frame."""
+MIN_GRAMS = 5
+"""A question that has fewer grams outside the frame is not known by them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from abruzzi.data.contamination.grams import Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
+from abruzzi.data.contamination.grams import MIN_GRAMS, Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
 from abruzzi.data.contamination.normalise import Sentences, join_sentences
 from abruzzi.errors import ConfigError
 
@@ -66,7 +66,7 @@ class NearIndex:
         self._known: set[Gram] = set()
         self._max_grams = 0.0
         for number, telling in enumerate(self._grams):
-            if self._limits[number] <= 1 and telling:
+            if self._limits[number] <= 1 and len(telling) >= MIN_GRAMS:
                 self._lsh.insert(number, self._sign(telling))
                 self._known |= telling
                 self._max_grams = max(self._max_grams, len(telling) / self._lowest)
