@@ -1,6 +1,6 @@
 """Measures Inspect AI as the engine of an evaluation beside our own runner; prints one JSON object a line.
 
-    .venv/bin/python scripts/measure_inspect.py [weight] [cost] [kills] [chain] [changes] [reuse] [machines]
+    .venv/bin/python scripts/measure_inspect.py [weight] [cost] [kills] [again] [changes] [reuse] [machines]
 
 Every sample is a stand-in: 20 ms of waiting, three candidates of 4 kB of random words, an answer that depends on the
 item and the repeat alone, so that a disturbed run can be held against an undisturbed one item by item. A sample counts
@@ -384,19 +384,23 @@ def _sum(trials: list[Found]) -> Found:
     return total
 
 
-def measure_chain() -> Iterator[Found]:
-    """Kill one run ten times, each time going on in the same folder, as a second ``run`` on the same DIR would."""
-    for name, action in (("ours", "store"), ("inspect eval_set", "set")):
-        rng, folder, whole, trace = random.Random(7), fresh(), fresh(), list[list[int]]()
-        longest = finish(action, whole)["seconds"] / 3
-        while len(trace) < 10 and kill_after(start(action, folder), folder, rng.uniform(0, longest)):
-            trace.append([len(set(read_keys(folder, "paid"))), _count_held(folder, action)])
-        cost = finish(action, folder)
-        counts = Counter(read_keys(folder, "paid"))
-        twice = sum(counts.values()) - len(counts)
-        is_equal = "failed" not in cost and results(folder, action) == results(whole, action)
-        yield {"chain": name, "paid_and_held_at_kills": trace, "paid_twice": twice, "equal_to_undisturbed": is_equal}
-        shutil.rmtree(folder)
+def measure_again() -> Iterator[Found]:
+    """Kill a run half-way, kill its resumption in its first seconds, and let the third go on to the end."""
+    for name, action, seconds, soon in (("ours", "store", 1.5, 1.0), ("inspect eval_set", "set", 8.0, 5.0)):
+        rng, whole, trials = random.Random(7), fresh(), list[Found]()
+        finish(action, whole)
+        for _ in range(10):
+            folder = fresh()
+            kill_after(start(action, folder), folder, seconds)
+            kill_after(start(action, folder), folder, rng.uniform(0, soon))
+            paid, held = len(set(read_keys(folder, "paid"))), _count_held(folder, action)
+            finish(action, folder)
+            counts = Counter(read_keys(folder, "paid"))
+            twice = sum(counts.values()) - len(counts)
+            is_equal = results(folder, action) == results(whole, action)
+            trials.append({"paid": paid, "held": held, "paid_twice": twice, "equal": is_equal})
+            shutil.rmtree(folder)
+        yield {"killed again": name, **{field: [trial[field] for trial in trials] for field in trials[0]}}
         shutil.rmtree(whole)
 
 
@@ -468,7 +472,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Found]]] = {
     "weight": weigh,
     "cost": measure_cost,
     "kills": measure_kills,
-    "chain": measure_chain,
+    "again": measure_again,
     "changes": measure_changes,
     "reuse": measure_reuse,
     "machines": measure_machines,
