@@ -76,6 +76,24 @@ def build(settings_type: type[SettingsT], *layers: Mapping[str, Any], source: st
         raise ConfigError(f"{source}: {where + ': ' if where else ''}{message}{value}") from error
 
 
+def describe_problem(error: ValidationError) -> str:
+    """Say what is wrong with a value that did not fit: where it stands, and why."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}"
+
+
+def missing_package(what: str, package: str, *, extra: str = "eval") -> ConfigError:
+    """Make the error for an optional package that is not installed.
+
+    Args:
+        what: needs it.
+        package: its name.
+        extra: of ours that brings it.
+    """
+    return ConfigError(f"{what} needs the package {package}; run scripts/setup eval, or pip install 'abruzzi[{extra}]'")
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Write the end of an error message: the nearest known word, or all of them."""
     known = sorted(known)

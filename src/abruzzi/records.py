@@ -115,8 +115,8 @@ def _drop_cut_line(file: FileIO) -> None:
         file.truncate(whole)
 
 
-class RunWriter:
-    """Appends rows to a run's record; use it as a context manager.
+class RunWriter(LineWriter):
+    """Appends rows to a run's record.
 
     A run is new unless ``is_new`` is False, which goes on with one that was cut off.
 
@@ -129,28 +129,12 @@ class RunWriter:
         self.run_id = run_id
         try:
             self.folder.mkdir(parents=True, exist_ok=not is_new)
-            self._lines = LineWriter(self.folder / EVENTS_FILE)
+            super().__init__(self.folder / EVENTS_FILE)
         except OSError as error:
             raise RecordError(
                 f"cannot record the run in {self.folder}: {error.strerror or error}; set ABRUZZI_HOME to a folder that "
                 "can be written, or pass --no-record"
             ) from error
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Append one row and flush it."""
-        self._lines.write(row)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._lines.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def find_run(runs: Path, run_id: str) -> Path:

@@ -27,7 +27,7 @@ from abruzzi.evaluation.benchmarks.registry import find_benchmark
 from abruzzi.evaluation.folder import Evaluation, open_evaluation
 from abruzzi.evaluation.protocol import BenchmarkIdentity, ModelIdentity, Protocol
 from abruzzi.evaluation.runner import missing_samples, run_samples
-from abruzzi.evaluation.samples import SampleOutcome
+from abruzzi.evaluation.samples import UNSCORED, Sample, SampleOutcome
 from abruzzi.evaluation.systems import System, parse_system
 from abruzzi.models.specs import EmbeddedSpec, HubSpec, parse_spec
 from abruzzi.reasoning.agreement import open_agreement
@@ -168,9 +168,8 @@ def _run_on_ray(order: _Order, out: Path, wish: Wish, address: str) -> None:
     evaluation = open_evaluation(out, anyio.run(_identify, order), order.items)
     missing = missing_samples(evaluation.items, order.runs, evaluation.samples)
     with evaluation.samples as store, open_gauge() as gauge:
-        watch = partial(_show, gauge, evaluation)
-        watch()
-        run_on_ray(address, missing, open_there, store, parallel=wish.parallel, on_sample=lambda _: watch())
+        watch = _Watch(gauge, evaluation)
+        run_on_ray(address, missing, open_there, store, parallel=wish.parallel, on_sample=watch.note)
 
 
 async def _run_here(order: _Order, out: Path, wish: Wish) -> None:
@@ -178,11 +177,8 @@ async def _run_here(order: _Order, out: Path, wish: Wish) -> None:
         evaluation = open_evaluation(out, _describe(order, bench.roles), order.items)
         missing = missing_samples(evaluation.items, order.runs, evaluation.samples)
         with evaluation.samples as store, open_gauge() as gauge:
-            watch = partial(_show, gauge, evaluation)
-            watch()
-            await run_samples(
-                missing, partial(make_sample, bench), store, parallel=wish.parallel, on_sample=lambda _: watch()
-            )
+            watch = _Watch(gauge, evaluation)
+            await run_samples(missing, partial(make_sample, bench), store, parallel=wish.parallel, on_sample=watch.note)
 
 
 async def _identify(order: _Order) -> Protocol:
@@ -202,17 +198,39 @@ def _describe(order: _Order, roles: Roles) -> Protocol:
     )
 
 
-def _show(gauge: Gauge, evaluation: Evaluation) -> None:
-    """Show how far it is, with the mean score so far and what has none."""
-    outcomes = Counter(sample.outcome for sample in evaluation.samples)
-    scored = [sample.score for sample in evaluation.samples if sample.is_scored]
-    num_unscored = outcomes.total() - len(scored)
-    notes = [
-        f"score {sum(scored) / len(scored):.3f}" if scored else "",
-        f"{num_unscored} failed" if num_unscored else "",
-    ]
-    total = len(evaluation.items) * evaluation.protocol.runs
-    name = f"{evaluation.protocol.benchmark.name}, {evaluation.protocol.system}"
-    gauge.show(
-        name, outcomes.total() - outcomes[SampleOutcome.FAILED], total, ", ".join(note for note in notes if note)
-    )
+class _Watch:
+    """Shows how far an evaluation is, with the mean score so far and what has none; counts each sample once."""
+
+    def __init__(self, gauge: Gauge, evaluation: Evaluation) -> None:
+        self._gauge = gauge
+        self._name = f"{evaluation.protocol.benchmark.name}, {evaluation.protocol.system}"
+        self._total = len(evaluation.items) * evaluation.protocol.runs
+        self._outcomes: Counter[SampleOutcome] = Counter()
+        self._sum = 0.0
+        self._failed = {sample.key for sample in evaluation.samples if sample.outcome is SampleOutcome.FAILED}
+        """Failed before; each gives way to its next try."""
+        for sample in evaluation.samples:
+            self._count(sample)
+        self._show()
+
+    def note(self, sample: Sample) -> None:
+        """Take the next sample in."""
+        if sample.key in self._failed:
+            self._failed.remove(sample.key)
+            self._outcomes[SampleOutcome.FAILED] -= 1
+        self._count(sample)
+        self._show()
+
+    def _count(self, sample: Sample) -> None:
+        self._outcomes[sample.outcome] += 1
+        self._sum += sample.score if sample.is_scored else 0.0
+
+    def _show(self) -> None:
+        num_unscored = sum(self._outcomes[outcome] for outcome in UNSCORED)
+        num_scored = self._outcomes.total() - num_unscored
+        notes = [
+            f"score {self._sum / num_scored:.3f}" if num_scored else "",
+            f"{num_unscored} failed" if num_unscored else "",
+        ]
+        done = self._outcomes.total() - self._outcomes[SampleOutcome.FAILED]
+        self._gauge.show(self._name, done, self._total, ", ".join(note for note in notes if note))

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from abruzzi import __version__
-from abruzzi.config import read_toml
+from abruzzi.config import describe_problem, read_toml
 from abruzzi.errors import ConfigError, RecordError
 from abruzzi.evaluation.assemble import Assembly, assemble_report, score_evaluations
 from abruzzi.evaluation.folder import PROTOCOL_FILE, find_folders, read_evaluation
@@ -98,11 +98,8 @@ def read_prices(path: Path) -> dict[str, Price]:
         try:
             found[model] = TypeAdapter(Price).validate_python(table)
         except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"])
-            raise ConfigError(
-                f'{path}: [prices."{model}"] {where}: {problem["msg"]} (got {problem["input"]!r})'
-            ) from error
+            given = error.errors()[0]["input"]
+            raise ConfigError(f'{path}: [prices."{model}"] {describe_problem(error)} (got {given!r})') from error
     if not found:
         raise ConfigError(f'{path} has no prices; write [prices."MODEL"] with prompt and completion per million tokens')
     return found

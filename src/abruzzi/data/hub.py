@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from abruzzi.errors import ConfigError, DataError
+from abruzzi.config import missing_package
+from abruzzi.errors import DataError
 
 _GZIP, _PARQUET, _BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", "\ufeff"
 _MAX_CELL_CHARS = 1 << 27
@@ -269,10 +270,7 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0]
-        raise ConfigError(
-            f"a data set needs the package {package}; run scripts/setup eval, or pip install 'abruzzi[eval]'"
-        ) from error
+        raise missing_package("a data set", name.partition(".")[0]) from error
 
 
 def _show(value: object) -> str:

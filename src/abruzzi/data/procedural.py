@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, cast
 
-from abruzzi.config import suggest
+from abruzzi.config import missing_package, suggest
 from abruzzi.data.items import Item
 from abruzzi.errors import ConfigError
 
@@ -92,9 +92,7 @@ def _import() -> Any:
             warnings.simplefilter("ignore")
             return importlib.import_module("reasoning_gym")
     except ImportError as error:
-        raise ConfigError(
-            "generated tasks need the package reasoning-gym; run scripts/setup eval, or pip install 'abruzzi[eval]'"
-        ) from error
+        raise missing_package("generating tasks", "reasoning-gym") from error
 
 
 def _make_item(task: str, seed: int, number: int, entry: Mapping[str, Any]) -> Item:

@@ -8,15 +8,13 @@ The table itself is computed elsewhere, from the stores alone.
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeVar
 
-import anyio
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from abruzzi.data.items import Item
-from abruzzi.errors import AbruzziError
 from abruzzi.evaluation.arms import NO_PLAN, PLACEBOS, Arm, plans_for
 from abruzzi.evaluation.attempt import Bench, draw_seed
 from abruzzi.evaluation.pools import (
@@ -30,7 +28,7 @@ from abruzzi.evaluation.pools import (
     sample_pool,
     with_size,
 )
-from abruzzi.evaluation.runner import first_leaf
+from abruzzi.evaluation.runner import work_off
 from abruzzi.ledger import Call, sum_usage
 from abruzzi.nouns import FinishReason, Plan
 from abruzzi.reasoning.settings import MAX_N, AskSettings
@@ -263,18 +261,11 @@ async def _work(
     """Do a step's jobs, so many side by side."""
     done = total - len(missing)
     ablation.on_step(Step(name, done, total))
-    jobs: Iterator[J] = iter(missing)
 
-    async def work() -> None:
+    async def finish(job: J) -> None:
         nonlocal done
-        for job in jobs:
-            await make(job)
-            done += 1
-            ablation.on_step(Step(name, done, total))
+        await make(job)
+        done += 1
+        ablation.on_step(Step(name, done, total))
 
-    try:
-        async with anyio.create_task_group() as group:
-            for _ in range(ablation.parallel):
-                group.start_soon(work)
-    except* AbruzziError as failures:
-        raise first_leaf(failures) from failures
+    await work_off(iter(missing), finish, parallel=ablation.parallel)

@@ -18,7 +18,7 @@ from abruzzi.evaluation.patience import Sleep, wait_out
 from abruzzi.evaluation.samples import Sample, SampleOutcome
 from abruzzi.evaluation.scoring import Judge, score_candidates, verify_item
 from abruzzi.ledger import Call, CallOutcome
-from abruzzi.nouns import Answer, FinishReason, Plan, PlanOutcome, Role
+from abruzzi.nouns import Answer, FinishReason, Judgement, Plan, PlanOutcome, Role
 from abruzzi.reasoning.pipeline import answer
 from abruzzi.reasoning.run import Agree, Roles, Run
 from abruzzi.reasoning.settings import AskSettings
@@ -81,11 +81,15 @@ def check_whole(result: Answer, calls: Sequence[Call]) -> None:
     for candidate in result.candidates:
         if candidate.finish_reason is FinishReason.ERROR:
             raise ModelError(f"candidate {candidate.index} failed: {candidate.error}")
-    num_votes = sum(len(judgement.votes) for judgement in result.judgements)
-    num_judged = sum(call.role is Role.JUDGE and call.outcome is CallOutcome.OK for call in calls)
-    if num_judged < num_votes:
+    if lacks_votes(result.judgements, calls):
         errors = [vote.error for judgement in result.judgements for vote in judgement.votes if vote.error]
         raise ModelError(f"the judge failed: {errors[0] if errors else 'a call did not end well'}")
+
+
+def lacks_votes(judgements: Sequence[Judgement], calls: Sequence[Call]) -> bool:
+    """True when a vote of some judgements is missing because its call failed."""
+    num_judged = sum(call.role is Role.JUDGE and call.outcome is CallOutcome.OK for call in calls)
+    return num_judged < sum(len(judgement.votes) for judgement in judgements)
 
 
 def check_plan(plan: Plan, calls: Sequence[Call]) -> None:

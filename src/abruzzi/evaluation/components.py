@@ -93,8 +93,7 @@ def compute_components(folder: AblationFolder, facts: Mapping[str, str]) -> Comp
             pools = pools_of(folder.stores, name, arm)
             if not pools:
                 continue
-            scores = {item: _scores(pool) for item, pool in pools.items() if _scores(pool)}
-            curves[f"{names[name]}/{arm}"] = pass_curve(scores)
+            curves[f"{names[name]}/{arm}"] = pass_curve(_scores_by_item(pools))
             lengths[f"{names[name]}/{arm}"] = tuple(
                 c.num_tokens for pool in pools.values() for c in pool.candidates if c.num_tokens is not None
             )
@@ -170,7 +169,7 @@ def _single(section: Section, label: str, sampled: _Sampled) -> _Variant:
         sampled.arm,
         1,
         "single",
-        scores={item: _scores(pool) for item, pool in sampled.pools.items() if _scores(pool)},
+        scores=_scores_by_item(sampled.pools),
         completion_tokens=mean_tokens(values) + sampled.planning[1],
         prompt_tokens=_prompt_tokens(values) + sampled.planning[0],
         num_runs=max(len(pool.candidates) for pool in values),
@@ -294,7 +293,7 @@ def _tell(name: str, variants: Sequence[_Variant], num_items: int) -> Iterator[C
             difference=None
             if is_base or not shared
             else paired_difference([variant.scores[item] for item in shared], [base[item] for item in shared]),
-            gap_recovered=_gap(variant),
+            gap_recovered=_gap_over([variant]),
             completion_tokens=variant.completion_tokens,
             prompt_tokens=variant.prompt_tokens,
             num_items=len(items),
@@ -345,10 +344,6 @@ def _average_row(average: str, found: Mapping[str, tuple[_Variant, ComponentRow]
     )
 
 
-def _gap(variant: _Variant) -> Estimate | None:
-    return _gap_over([variant])
-
-
 def _gap_over(variants: Sequence[_Variant]) -> Estimate | None:
     """How much of the way to a perfect choice a variant's choice goes; None where nothing is chosen."""
     chosen = [(v.scores[i], v.candidates[i], v.best[i]) for v in variants if v.best for i in v.scores]
@@ -372,6 +367,11 @@ def _scored(pool: Pool) -> list[tuple[Candidate, float]]:
 
 def _scores(pool: Pool) -> tuple[float, ...]:
     return tuple(score for _, score in _scored(pool))
+
+
+def _scores_by_item(pools: Mapping[str, Pool]) -> Values:
+    """Scores of the candidates of each item that has any."""
+    return {item: scores for item, pool in pools.items() if (scores := _scores(pool))}
 
 
 def _clusters(pool: Pool) -> list[int | None]:
@@ -404,11 +404,10 @@ def _leaks(pool: Pool, question: str) -> bool:
 
 def _against_plan(planned: Mapping[str, Pool], placebo: Mapping[str, Pool]) -> str:
     """Compare the real plan with a placebo, in a phrase."""
-    shared = [item for item in placebo if item in planned and _scores(planned[item]) and _scores(placebo[item])]
+    real, other = _scores_by_item(planned), _scores_by_item(placebo)
+    shared = [item for item in other if item in real]
     if not shared:
         return ""
-    difference = paired_difference(
-        [_scores(planned[item]) for item in shared], [_scores(placebo[item]) for item in shared]
-    )
+    difference = paired_difference([real[item] for item in shared], [other[item] for item in shared])
     low, value, high = (f"{100 * number:+.1f}" for number in (difference.low, difference.value, difference.high))
     return f"the real plan scores {value} [{low}, {high}] points against it"

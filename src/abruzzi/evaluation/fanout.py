@@ -19,8 +19,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from abruzzi.config import missing_package
 from abruzzi.data.items import Item
-from abruzzi.errors import AccessError, ConfigError, EngineError, ModelError
+from abruzzi.errors import AbruzziError, ConfigError, EngineError
 from abruzzi.evaluation.attempt import Bench, make_sample
 from abruzzi.evaluation.runner import Tally
 from abruzzi.evaluation.samples import Sample
@@ -105,9 +106,7 @@ def _connect(address: str) -> Any:
     try:
         ray: Any = import_module("ray")
     except ImportError as error:
-        raise ConfigError(
-            "--ray needs the package ray; run scripts/setup eval, or pip install 'abruzzi[ray]'"
-        ) from error
+        raise missing_package("--ray", "ray", extra="ray") from error
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", namespace="abruzzi")
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -194,7 +193,7 @@ class _Fanout:
             self.ray.get(reference)
         except exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None)
-            raise cause if isinstance(cause, ModelError | EngineError | ConfigError | AccessError) else error from error
+            raise cause if isinstance(cause, AbruzziError) else error from error
         except (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.ObjectLostError):
             self._lose(name)
             return False

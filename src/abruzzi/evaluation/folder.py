@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from abruzzi.config import describe_problem
 from abruzzi.data.items import Item
 from abruzzi.errors import ConfigError, DataError, RecordError
 from abruzzi.evaluation.ablation import AblationSettings
@@ -170,9 +171,7 @@ def _read_items(folder: Path) -> dict[str, tuple[Item, ...]]:
 
 
 def _tell(path: Path, error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{path} cannot be read: {where}: {problem['msg']}; it was written by another version of Abruzzi"
+    return f"{path} cannot be read: {describe_problem(error)}; it was written by another version of Abruzzi"
 
 
 def _changes(old: BaseModel, new: BaseModel) -> list[str]:

@@ -3,7 +3,7 @@
 For each item and arm a pool holds as many candidates as the protocol has runs, all from one prompt. A single answer is
 one of them; best-of-N is a group of N of them; how to choose among a group (majority, likelihood, oracle) needs no
 further call, and only the judge's choices are asked for. Groups for the judge are drawn so that every candidate is in
-as many groups as any other, give or take one.
+about as many groups as any other.
 """
 
 import random
@@ -14,12 +14,12 @@ from pathlib import Path
 from abruzzi.data.items import Item
 from abruzzi.errors import ModelError, NoCandidateError
 from abruzzi.evaluation.arms import Arm
-from abruzzi.evaluation.attempt import Bench, check_plan, draw_seed
+from abruzzi.evaluation.attempt import Bench, check_plan, draw_seed, lacks_votes
 from abruzzi.evaluation.patience import wait_out
 from abruzzi.evaluation.scoring import score_candidates
 from abruzzi.evaluation.store import Store
-from abruzzi.ledger import Call, CallOutcome
-from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, Role, Verdict
+from abruzzi.ledger import Call
+from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, Verdict
 from abruzzi.reasoning.pipeline import choose
 from abruzzi.reasoning.plan import make_plan
 from abruzzi.reasoning.run import Run
@@ -189,8 +189,7 @@ async def judge_group(bench: Bench, item: Item, pool: Pool, group: Sequence[int]
             chosen, decided_by = pool.candidates[group[0]], DecidedBy.FALLBACK
         finally:
             calls.extend(run.ledger.calls)
-        num_judged = sum(call.role is Role.JUDGE and call.outcome is CallOutcome.OK for call in run.ledger.calls)
-        if num_judged < sum(len(judgement.votes) for judgement in run.judgements):
+        if lacks_votes(run.judgements, run.ledger.calls):
             raise ModelError(f"the judge failed on item {item.id!r}: {'; '.join(run.warnings)}")
         return chosen, decided_by, run
 

@@ -6,6 +6,7 @@ more samples would not mend, and the run stops with what it has.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 import anyio
 
@@ -17,6 +18,7 @@ from abruzzi.evaluation.store import Store
 MAX_FAILURES = 10
 """Failed samples in a row that stop the run."""
 
+J = TypeVar("J")
 Make = Callable[[Item, int], Awaitable[Sample]]
 """Makes the sample of an item and a repeat."""
 
@@ -74,22 +76,35 @@ async def run_samples(
     """
     tally = Tally()
 
+    async def finish(key: tuple[Item, int]) -> None:
+        sample = await make(*key)
+        store.add(sample)
+        on_sample(sample)
+        tally.note(sample)
+
+    await work_off(missing, finish, parallel=parallel)
+
+
+async def work_off(jobs: Iterator[J], do: Callable[[J], Awaitable[None]], *, parallel: int) -> None:
+    """Do jobs, so many side by side; the first that fails ends the others.
+
+    Raises:
+        AbruzziError: what that one raised.
+    """
+
     async def work() -> None:
-        for item, repeat in missing:
-            sample = await make(item, repeat)
-            store.add(sample)
-            on_sample(sample)
-            tally.note(sample)
+        for job in jobs:
+            await do(job)
 
     try:
         async with anyio.create_task_group() as group:
             for _ in range(parallel):
                 group.start_soon(work)
     except* AbruzziError as failures:
-        raise first_leaf(failures) from failures
+        raise _first_leaf(failures) from failures
 
 
-def first_leaf(group: BaseExceptionGroup[Exception]) -> BaseException:
+def _first_leaf(group: BaseExceptionGroup[Exception]) -> BaseException:
     """Find the first error of a group of groups: the siblings that it cancelled say nothing more."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):

@@ -23,7 +23,7 @@ _ENDED = frozenset({FinishReason.STOP, FinishReason.LENGTH})
 
 
 async def verify_item(item: Item, reply: str) -> Verdict:
-    """Verify a reply in a process that can be killed; an item that no verifier takes is an ``error`` verdict.
+    """Verify a reply in a process that can be killed.
 
     Raises:
         DataError: no verifier takes the item's data source.

@@ -16,6 +16,7 @@ from typing import Generic, Self, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from abruzzi.config import describe_problem
 from abruzzi.errors import RecordError
 from abruzzi.records import LineWriter, read_lines
 
@@ -65,10 +66,8 @@ class Store(Generic[T]):
             try:
                 yield self._adapter.validate_python(row)
             except ValidationError as error:
-                problem = error.errors()[0]
-                where = ".".join(str(part) for part in problem["loc"])
                 raise RecordError(
-                    f"{self._path}, line {number}, cannot be read: {where}: {problem['msg']}; it was written by "
+                    f"{self._path}, line {number}, cannot be read: {describe_problem(error)}; it was written by "
                     "another version of Abruzzi"
                 ) from error
 

@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from abruzzi.config import missing_package
 from abruzzi.data.contamination.grams import MIN_GRAMS, Gram, Limits, agree_on_fixed_words, collect_grams, find_frame
 from abruzzi.data.contamination.normalise import Sentences, join_sentences
-from abruzzi.errors import ConfigError
 
 NUM_PERMUTATIONS = 128
 BANDS, BAND_ROWS = 42, 3
@@ -47,10 +47,7 @@ class NearIndex:
         limits: Limits,
     ) -> None:
         if find_spec("datasketch") is None:
-            raise ConfigError(
-                "finding near-duplicates needs the package datasketch; run scripts/setup eval, or pip install "
-                "'abruzzi[eval]'"
-            )
+            raise missing_package("finding near-duplicates", "datasketch")
         import datasketch
 
         library: Any = datasketch

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from abruzzi.config import describe_problem
 from abruzzi.errors import DataError
 
 VERSION = 1
@@ -130,10 +131,8 @@ def read_report(path: Path) -> Report:
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
         raise DataError(
-            f"{str(path)!r} is no contamination report: {where}: {problem['msg']}; write one with 'abruzzi data "
+            f"{str(path)!r} is no contamination report: {describe_problem(error)}; write one with 'abruzzi data "
             "contamination … --out FILE'"
         ) from error
     if report.version != VERSION:

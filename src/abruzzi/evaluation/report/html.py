@@ -10,7 +10,7 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
-from abruzzi.errors import ConfigError
+from abruzzi.config import missing_package
 from abruzzi.evaluation.report.looks import SHAPES
 from abruzzi.evaluation.report.outline import describe_solvers, outline
 from abruzzi.evaluation.report.report_input import ReportInput
@@ -40,9 +40,7 @@ def write_html(report: ReportInput) -> str:
         from abruzzi.evaluation.report.figures import draw_plots
         from abruzzi.evaluation.report.prose import render_prose
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the HTML report needs the package {error.name}; run scripts/setup eval, or pip install 'abruzzi[eval]'"
-        ) from error
+        raise missing_package("the HTML report", str(error.name)) from error
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style = _read("page.css")
