@@ -104,7 +104,7 @@ def open_pool_stores(folder: Path) -> PoolStores:
 
 
 def draw_groups(size: int, n: int, count: int, seed: int) -> list[tuple[int, ...]]:
-    """Draw groups of ``n`` from ``size`` candidates, all different, and each candidate about equally often.
+    """Draw different groups of ``n`` from ``size`` candidates, each candidate as often as any other or nearly so.
 
     Args:
         size: candidates in the pool.
@@ -113,16 +113,21 @@ def draw_groups(size: int, n: int, count: int, seed: int) -> list[tuple[int, ...
         seed: of the draw.
     """
     rng = random.Random(seed)
+    uses = [0] * size
     groups: dict[tuple[int, ...], None] = {}
     num_dry = 0
     while len(groups) < count and n <= size and num_dry < 100:
-        order = list(range(size))
-        rng.shuffle(order)
-        before = len(groups)
-        for start in range(0, size - n + 1, n):
-            groups[tuple(sorted(order[start : start + n]))] = None
-        num_dry = 0 if len(groups) > before else num_dry + 1
-    return list(groups)[:count]
+        # The least used ones, ties in random order; the longer nothing new comes, the more weighs chance.
+        ranked = sorted(range(size), key=lambda index: uses[index] + rng.random() * (1 + num_dry))
+        group = tuple(sorted(ranked[:n]))
+        if group in groups:
+            num_dry += 1
+            continue
+        groups[group] = None
+        num_dry = 0
+        for index in group:
+            uses[index] += 1
+    return list(groups)
 
 
 async def plan_item(bench: Bench, benchmark: str, item: Item) -> PlannedItem:
