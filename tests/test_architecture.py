@@ -14,7 +14,21 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "abruzzi"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "xllamacpp", "openai", "sympy", "math_verify", "fastapi", "starlette", "uvicorn", "reasoning_gym"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "xllamacpp",
+    "openai",
+    "sympy",
+    "math_verify",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "reasoning_gym",
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -18,10 +18,10 @@ from abruzzi.evaluation.assemble import (
     score_evaluations,
 )
 from abruzzi.evaluation.folder import Evaluation
-from abruzzi.evaluation.statistics.averages import macro_estimate, micro_estimate
-from abruzzi.evaluation.statistics.costs import Price
-from abruzzi.evaluation.statistics.paired import paired_difference
 from abruzzi.reasoning.settings import AskSettings
+from abruzzi.statistics.averages import macro_estimate, micro_estimate
+from abruzzi.statistics.costs import Price
+from abruzzi.statistics.paired import paired_difference
 from tests.evaluation.making import (
     fail_sample,
     identify,

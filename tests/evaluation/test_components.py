@@ -8,10 +8,10 @@ import pytest
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.components import compute_components, short_names
-from abruzzi.evaluation.statistics.averages import macro_estimate, micro_estimate
-from abruzzi.evaluation.statistics.intervals import clustered_gap_recovered, clustered_mean
-from abruzzi.evaluation.statistics.paired import paired_difference
 from abruzzi.nouns import Outcome
+from abruzzi.statistics.averages import macro_estimate, micro_estimate
+from abruzzi.statistics.intervals import clustered_gap_recovered, clustered_mean
+from abruzzi.statistics.paired import paired_difference
 from tests.evaluation.making import make_call, make_plan, write_ablation
 from tests.evaluation.small_ablation import ITEMS, ROWS, SIZES, SUMS_PLAIN, SUMS_PLANNED
 

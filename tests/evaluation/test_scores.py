@@ -10,9 +10,9 @@ import pytest
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.evaluation.samples import Sample, SampleOutcome
 from abruzzi.evaluation.scores import Score, compute_score
-from abruzzi.evaluation.statistics.costs import Price
-from abruzzi.evaluation.statistics.intervals import clustered_gap_recovered, clustered_mean
 from abruzzi.nouns import DecidedBy, FinishReason
+from abruzzi.statistics.costs import Price
+from abruzzi.statistics.intervals import clustered_gap_recovered, clustered_mean
 from tests.evaluation.making import (
     fail_sample,
     make_call,

@@ -16,7 +16,7 @@ from abruzzi.errors import ConfigError, RecordError
 from abruzzi.evaluation.assemble import Assembly, assemble_report, score_evaluations
 from abruzzi.evaluation.folder import PROTOCOL_FILE, find_folders, read_evaluation
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.statistics.costs import Price
+from abruzzi.statistics.costs import Price
 
 
 def write_report(

@@ -16,10 +16,10 @@ from abruzzi.evaluation.folder import ABLATION_FILE, Evaluation, find_folders, r
 from abruzzi.evaluation.protocol import differences
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
 from abruzzi.evaluation.scores import Score, compute_score
-from abruzzi.evaluation.statistics.averages import Averages, leave_one_out_estimates
-from abruzzi.evaluation.statistics.costs import Price
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.paired import holm, paired_difference, permutation_test
+from abruzzi.statistics.averages import Averages, leave_one_out_estimates
+from abruzzi.statistics.costs import Price
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.paired import holm, paired_difference, permutation_test
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ from abruzzi.evaluation.report.markdown import escape_markdown
 from abruzzi.evaluation.report.table import plain
 from abruzzi.evaluation.samples import UNSCORED
 from abruzzi.evaluation.scores import Score
-from abruzzi.evaluation.statistics.averages import macro_estimate, micro_estimate
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.averages import macro_estimate, micro_estimate
+from abruzzi.statistics.estimate import Estimate
 
 COLUMNS: Mapping[str, str] = {
     "aime-2024": "AIME24",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 Section = Literal["components", "selection", "placebo", "equal budget"]
 """``components``: the paper's rows (base, + plan, + best-of-N, + both). ``selection``: other ways to choose among the

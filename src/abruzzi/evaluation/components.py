@@ -27,15 +27,15 @@ from abruzzi.evaluation.arms import Arm
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable, Section
 from abruzzi.evaluation.folder import AblationFolder, AblationProtocol
 from abruzzi.evaluation.pools import JudgedGroup, Pool
-from abruzzi.evaluation.statistics.averages import macro_estimate, micro_estimate
-from abruzzi.evaluation.statistics.curves import pass_curve
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.estimators import best_at_k, majority_at_k, top_at_k
-from abruzzi.evaluation.statistics.intervals import clustered_gap_recovered, clustered_mean
-from abruzzi.evaluation.statistics.paired import paired_difference
 from abruzzi.ledger import Call, sum_usage
 from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Outcome
 from abruzzi.reasoning.leak import holds_answer
+from abruzzi.statistics.averages import macro_estimate, micro_estimate
+from abruzzi.statistics.curves import pass_curve
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.estimators import best_at_k, majority_at_k, top_at_k
+from abruzzi.statistics.intervals import clustered_gap_recovered, clustered_mean
+from abruzzi.statistics.paired import paired_difference
 
 Values = dict[str, tuple[float, ...]]
 """Item → scores."""

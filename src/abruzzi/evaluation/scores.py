@@ -10,10 +10,10 @@ from abruzzi.errors import DataError
 from abruzzi.evaluation.folder import Evaluation
 from abruzzi.evaluation.protocol import Protocol
 from abruzzi.evaluation.samples import Sample, SampleOutcome
-from abruzzi.evaluation.statistics.costs import Price, sum_costs
-from abruzzi.evaluation.statistics.curves import best_curve, majority_curve, pass_curve
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.intervals import clustered_gap_recovered, clustered_mean
+from abruzzi.statistics.costs import Price, sum_costs
+from abruzzi.statistics.curves import best_curve, majority_curve, pass_curve
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.intervals import clustered_gap_recovered, clustered_mean
 from abruzzi.verifiers.agree import agree_quickly
 from abruzzi.verifiers.cluster import cluster
 from abruzzi.verifiers.router import route

@@ -17,7 +17,7 @@ from abruzzi.evaluation.paper.tables import (
     read_cells,
     read_sizes,
 )
-from abruzzi.evaluation.statistics.averages import macro_average, micro_average, ranks
+from abruzzi.statistics.averages import macro_average, micro_average, ranks
 
 K2_THINK = "K2-Think 32B"
 

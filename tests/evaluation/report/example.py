@@ -9,9 +9,9 @@ from abruzzi.evaluation.component_table import ComponentRow, ComponentTable, Sec
 from abruzzi.evaluation.protocol import BenchmarkIdentity, ModelIdentity, Protocol
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
 from abruzzi.evaluation.scores import Score
-from abruzzi.evaluation.statistics.averages import leave_one_out_estimates
-from abruzzi.evaluation.statistics.estimate import Estimate
 from abruzzi.evaluation.systems import parse_system
+from abruzzi.statistics.averages import leave_one_out_estimates
+from abruzzi.statistics.estimate import Estimate
 
 SIZES = {"gsm8k": 200, "arithmetic-mix": 240, "humaneval": 164}
 SOLVER = ModelIdentity(spec="embedded", name="SmolLM2-135M-Instruct", sha256="5b1c" * 16)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.report.component_tables import component_tables, group_variants, say_helps, solver_of
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import make_row, make_table
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from abruzzi.evaluation.report.digits import MISSING, count, p_value, percent, points, quantity, whole_percent
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 
 def spaced(text: str) -> str:

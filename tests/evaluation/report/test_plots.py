@@ -20,7 +20,7 @@ from abruzzi.evaluation.report.plots import (
     draw_lengths,
     draw_points,
 )
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import around
 
 POINTS = [Point(100, around(0.1), look(0)), Point(200, around(0.2), look(1)), Point(200, around(0.3), look(2))]

@@ -15,8 +15,8 @@ from abruzzi.evaluation.report.score_tables import (
 )
 from abruzzi.evaluation.report.table import Table
 from abruzzi.evaluation.scores import Score
-from abruzzi.evaluation.statistics.averages import leave_one_out
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.averages import leave_one_out
+from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import around, difference, make_protocol, make_score
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.averages import Averages, leave_one_out
+from abruzzi.statistics.averages import Averages, leave_one_out
 
 FILE = "paper_tables.csv"
 MAIN, ABLATION, REBUTTAL, SIZES = "main", "ablation_plan_bo3", "matharena", "benchmark_size"

@@ -6,7 +6,7 @@ Pure text. A value that does not exist is a dash and never a zero.
 import math
 from typing import TypeGuard
 
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 MISSING = "–"
 """Stands for a value that does not exist."""

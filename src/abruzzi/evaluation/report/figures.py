@@ -27,7 +27,7 @@ from abruzzi.evaluation.report.plots import (
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.rows import ScoreRow, name_rows
 from abruzzi.evaluation.report.table import plain
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 Value = TypeVar("Value")
 

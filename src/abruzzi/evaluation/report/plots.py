@@ -23,7 +23,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from abruzzi.evaluation.report.looks import GRID, INK, PAPER, SOFT, Look
 from abruzzi.evaluation.report.svg import clean_svg
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 WIDTH, HEIGHT = 4.3, 2.8
 """Inches of a drawing; a page scales it to its column."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from abruzzi.evaluation.component_table import ComponentTable
 from abruzzi.evaluation.scores import Score
-from abruzzi.evaluation.statistics.averages import Averages
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.averages import Averages
+from abruzzi.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)

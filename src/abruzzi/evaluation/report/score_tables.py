@@ -12,8 +12,8 @@ from abruzzi.evaluation.report.rows import ScoreRow, difference_notes, mark_labe
 from abruzzi.evaluation.report.table import Group, Table, drop_empty_columns, group_by, plain
 from abruzzi.evaluation.samples import SampleOutcome
 from abruzzi.evaluation.scores import Score
-from abruzzi.evaluation.statistics.estimate import Estimate
 from abruzzi.nouns import DecidedBy
+from abruzzi.statistics.estimate import Estimate
 
 SIGNIFICANT = 0.05
 """A corrected p value below this tells two systems apart."""

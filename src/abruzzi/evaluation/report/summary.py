@@ -16,7 +16,7 @@ from abruzzi.evaluation.report.rows import ScoreRow, mark_label, name_rows, shor
 from abruzzi.evaluation.report.score_tables import SIGNIFICANT
 from abruzzi.evaluation.report.table import DAGGER, join_words, plain
 from abruzzi.evaluation.samples import UNSCORED, SampleOutcome
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 Kind = Literal["helps", "helps in part", "does not help", "bound", "result", "caution"]
 MANY_CUT = 0.1

@@ -5,7 +5,7 @@ from math import sqrt
 import pytest
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.averages import (
+from abruzzi.statistics.averages import (
     leave_one_out,
     leave_one_out_estimates,
     macro_average,
@@ -14,7 +14,7 @@ from abruzzi.evaluation.statistics.averages import (
     micro_estimate,
     ranks,
 )
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 SIZES = {"small": 10, "large": 30}
 

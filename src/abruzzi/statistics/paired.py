@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.distributions import t_mass
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.estimators import NOISE
-from abruzzi.evaluation.statistics.intervals import (
+from abruzzi.statistics.distributions import t_mass
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.estimators import NOISE
+from abruzzi.statistics.intervals import (
     DIFFERENCES,
     RESAMPLES,
     Floats,

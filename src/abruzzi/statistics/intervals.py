@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.distributions import LEVEL, largest_share, t_quantile
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.estimators import NOISE
+from abruzzi.statistics.distributions import LEVEL, largest_share, t_quantile
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.estimators import NOISE
 
 Floats = NDArray[np.float64]
 Groups = Sequence[Hashable] | None

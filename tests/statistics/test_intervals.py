@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.intervals import (
+from abruzzi.statistics.intervals import (
     UNBOUNDED,
     Floats,
     bootstrap,

@@ -6,9 +6,9 @@ The questions' own values come from ``estimators``, the intervals from ``interva
 from collections.abc import Callable, Mapping, Sequence
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.estimators import NOISE, best_at_k, majority_at_k, pass_at_k
-from abruzzi.evaluation.statistics.intervals import Groups, clustered_mean
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.estimators import NOISE, best_at_k, majority_at_k, pass_at_k
+from abruzzi.statistics.intervals import Groups, clustered_mean
 
 MIN_COVERAGE = 0.95
 """A point stands where at least this share of the questions has k samples; the others are left out of it."""

@@ -3,8 +3,8 @@
 import pytest
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.curves import best_curve, majority_curve, pass_curve, powers_of_two
-from abruzzi.evaluation.statistics.intervals import clustered_mean
+from abruzzi.statistics.curves import best_curve, majority_curve, pass_curve, powers_of_two
+from abruzzi.statistics.intervals import clustered_mean
 
 
 def test_powers_and_the_number_of_samples() -> None:

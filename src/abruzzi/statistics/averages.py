@@ -15,7 +15,7 @@ from math import sqrt
 from typing import Generic, Literal, TypeVar
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.estimate import Estimate
+from abruzzi.statistics.estimate import Estimate
 
 Number = TypeVar("Number", float, Estimate)
 Average = Literal["micro", "macro"]

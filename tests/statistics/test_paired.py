@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.paired import (
+from abruzzi.statistics.paired import (
     holm,
     paired_bootstrap,
     paired_difference,

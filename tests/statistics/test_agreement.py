@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.evaluation.statistics.agreement import COMPARISONS, NUM_TABLES, Agreement, Table, random_tables
+from tests.statistics.agreement import COMPARISONS, NUM_TABLES, Agreement, Table, random_tables
 
 FEW = 15
 

@@ -4,7 +4,7 @@ from math import atan, pi
 
 import pytest
 
-from abruzzi.evaluation.statistics.distributions import largest_share, t_mass, t_quantile
+from abruzzi.statistics.distributions import largest_share, t_mass, t_quantile
 
 
 @pytest.mark.parametrize(("degrees", "expected"), [(1, 12.706), (2, 4.303), (10, 2.228), (29, 2.045), (100_000, 1.960)])

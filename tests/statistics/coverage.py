@@ -1,6 +1,6 @@
 """Counts how often 95 % intervals hold the truth, where the truth is known because we drew the questions ourselves.
 
-    .venv/bin/python -m tests.evaluation.statistics.coverage
+    .venv/bin/python -m tests.statistics.coverage
 
 prints the second and third table of ``docs/results/statistics.md``. A question's rate is drawn from a Beta distribution
 of the given mean, its 16 samples from that rate: "apart" questions are nearly all always right or always wrong, "alike"
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abruzzi.evaluation.statistics.distributions import t_quantile
-from abruzzi.evaluation.statistics.intervals import (
+from abruzzi.statistics.distributions import t_quantile
+from abruzzi.statistics.intervals import (
     Floats,
     clustered_mean,
     clustered_standard_error,
     percentile_interval,
     resampled_means,
 )
-from abruzzi.evaluation.statistics.paired import paired_bootstrap, paired_difference, paired_t_test, permutation_test
+from abruzzi.statistics.paired import paired_bootstrap, paired_difference, paired_t_test, permutation_test
 
 SAMPLES = 16
 CONCENTRATIONS = {"apart": 0.3, "alike": 20.0}

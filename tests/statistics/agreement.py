@@ -1,6 +1,6 @@
 """Holds our statistics against independent implementations on 200 random tables, and the intervals against truth.
 
-    .venv/bin/python -m tests.evaluation.statistics.agreement
+    .venv/bin/python -m tests.statistics.agreement
 
 prints the tables of ``docs/results/statistics.md``. The other side is SciPy, inspect_ai, or the published formula in
 exact fractions; never our own code.
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from abruzzi.evaluation.statistics.averages import macro_average, micro_average, micro_estimate
-from abruzzi.evaluation.statistics.distributions import largest_share, t_quantile
-from abruzzi.evaluation.statistics.estimate import Estimate
-from abruzzi.evaluation.statistics.estimators import best_at_k, majority_at_k, pass_at_k
-from abruzzi.evaluation.statistics.intervals import (
+from abruzzi.statistics.averages import macro_average, micro_average, micro_estimate
+from abruzzi.statistics.distributions import largest_share, t_quantile
+from abruzzi.statistics.estimate import Estimate
+from abruzzi.statistics.estimators import best_at_k, majority_at_k, pass_at_k
+from abruzzi.statistics.intervals import (
     MAX_RARE,
     Floats,
     bootstrap,
@@ -30,7 +30,7 @@ from abruzzi.evaluation.statistics.intervals import (
     percentile_interval,
     resampled_means,
 )
-from abruzzi.evaluation.statistics.paired import (
+from abruzzi.statistics.paired import (
     holm,
     paired_bootstrap,
     paired_difference,

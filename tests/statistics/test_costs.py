@@ -3,9 +3,9 @@
 import pytest
 
 from abruzzi.errors import ConfigError, DataError
-from abruzzi.evaluation.statistics.costs import Price, price_calls, price_usage, sum_costs
 from abruzzi.ledger import Call, CallOutcome
 from abruzzi.nouns import Role, Usage
+from abruzzi.statistics.costs import Price, price_calls, price_usage, sum_costs
 
 SMALL = Price(prompt=1.0, completion=4.0, cached=0.1)
 

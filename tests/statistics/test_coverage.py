@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.evaluation.statistics.coverage import measure_coverage, measure_false_alarms, settings
+from tests.statistics.coverage import measure_coverage, measure_false_alarms, settings
 
 
 def test_where_hardly_anything_is_solved_the_plain_interval_misses_the_truth_and_ours_does_not() -> None:

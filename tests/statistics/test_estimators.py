@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abruzzi.errors import DataError
-from abruzzi.evaluation.statistics.estimators import (
+from abruzzi.statistics.estimators import (
     best_at_k,
     gap_recovered,
     majority_at_k,
