@@ -19,7 +19,9 @@
     │   └── EngineStartError              the engine process did not come up
     ├── VerifierError (RuntimeError)      a verifier itself failed (never: the response is wrong)
     │   └── SandboxError                  no safe place to run untrusted code on this machine
+    ├── TrainingError (RuntimeError)      training cannot go on: a loss that is no number, nothing to learn from
     └── RecordError (OSError)             a run could not be written or read
+        └── CheckpointError               a checkpoint could not be; the last good one stays
 
 Each also inherits the standard type that it refines, and each pickles, so that it can cross a process boundary.
 A message says what failed, the offending value, and what to do next. To add one: put it in the tree above, give it
@@ -117,3 +119,11 @@ class SandboxError(VerifierError):
 
 class RecordError(AbruzziError, OSError):
     """A run could not be written or read."""
+
+
+class CheckpointError(RecordError):
+    """A checkpoint could not be written or read; the last good one stays."""
+
+
+class TrainingError(AbruzziError, RuntimeError):
+    """Training cannot go on; the last good checkpoint stays."""

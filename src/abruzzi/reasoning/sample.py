@@ -34,16 +34,21 @@ class _Draft:
     reasoning: list[str] = field(default_factory=list[str])
 
 
-def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatRequest:
-    """Write the solver's request; question first, plan last, so that planned and plain prompts share a prefix."""
+def solver_messages(question: str, plan: str = "") -> tuple[Message, ...]:
+    """Write what the solver is asked; question first, plan last, so that planned and plain prompts share a prefix."""
     system, user = read_prompt("solve")
-    content = fill(user, question=run.question)
-    if plan.outcome is PlanOutcome.PLANNED:
-        content += "\n\n" + fill(read_prompt("solve_plan")[1], plan=plan.text)
+    content = fill(user, question=question)
+    if plan:
+        content += "\n\n" + fill(read_prompt("solve_plan")[1], plan=plan)
+    return Message("system", system), Message("user", content)
+
+
+def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatRequest:
+    """Write the solver's request."""
     settings = run.settings
     return ChatRequest(
         role=Role.SOLVER,
-        messages=(Message("system", system), Message("user", content)),
+        messages=solver_messages(run.question, plan.text if plan.outcome is PlanOutcome.PLANNED else ""),
         n=n,
         max_tokens=max_tokens,
         temperature=settings.temperature,
