@@ -95,8 +95,7 @@ async def run_ablation(ablation: Ablation) -> None:
     await _sample_arm(ablation, Arm.NONE, settings.runs)
     await _plan(ablation)
     await _sample_arm(ablation, Arm.PLAN, settings.runs)
-    for arm in (Arm.NONE, Arm.PLAN):
-        await _judge(ablation, arm)
+    await _judge(ablation)
     for arm in PLACEBOS:
         await _sample_arm(ablation, arm, settings.placebo_runs)
     await _sample_long(ablation)
@@ -210,28 +209,27 @@ async def _sample_arm(ablation: Ablation, arm: Arm, size: int) -> None:
     await _work(ablation, f"candidates, {arm}", missing, make, total=total)
 
 
-async def _judge(ablation: Ablation, arm: Arm) -> None:
+async def _judge(ablation: Ablation) -> None:
+    """Have groups judged, all benchmarks and both arms in step: stopped early, each has about as many."""
     settings, stores = ablation.settings, ablation.stores
-    missing: list[tuple[Item, Pool, tuple[int, ...]]] = []
-    total = 0
-    for name, items in ablation.benchmarks.items():
-        pools = pools_of(stores, name, arm)
-        for item in items:
-            pool = pools.get(item.id)
-            if pool is None:
-                continue
-            seed = draw_seed(ablation.bench.ask.seed, name, item.id, "groups")
-            for group in draw_groups(len(pool.candidates), settings.n, settings.judged_runs, seed):
-                total += 1
-                if not stores.groups.is_done((name, item.id, arm, group)):
-                    missing.append((item, pool, group))
+    jobs: list[tuple[int, Item, Pool, tuple[int, ...]]] = []
+    for arm in (Arm.NONE, Arm.PLAN):
+        for name, items in ablation.benchmarks.items():
+            pools = pools_of(stores, name, arm)
+            for place, item in enumerate(items):
+                if pool := pools.get(item.id):
+                    seed = draw_seed(ablation.bench.ask.seed, name, item.id, "groups")
+                    groups = draw_groups(len(pool.candidates), settings.n, settings.judged_runs, seed)
+                    jobs += [(number * len(items) + place, item, pool, group) for number, group in enumerate(groups)]
+    jobs.sort(key=lambda job: job[0])
+    missing = [job[1:] for job in jobs if not stores.groups.is_done((*job[2].key, job[3]))]
     bench = with_size(ablation.bench, settings.n)
 
     async def make(job: tuple[Item, Pool, tuple[int, ...]]) -> None:
         row: JudgedGroup = await judge_group(bench, *job)
         stores.groups.add(row)
 
-    await _work(ablation, f"judge, {arm}", missing, make, total=total)
+    await _work(ablation, "judge", missing, make, total=len(jobs))
 
 
 async def _sample_long(ablation: Ablation) -> None:
