@@ -125,7 +125,7 @@ def test_the_steps_come_in_order_of_importance_each_through_all_benchmarks(tmp_p
     ]
     last = {step.name: (step.done, step.total) for step in steps}
     # Cut candidates do not vote, so no judge is asked: a judged group is made all the same. Four items have a plan.
-    assert list(last.values()) == [(5, 5), (5, 5), (4, 4), (10, 10), (8, 8), (4, 4), (4, 4), (3, 3), (2, 2)]
+    assert list(last.values()) == [(5, 5), (5, 5), (4, 4), (18, 18), (4, 4), (4, 4), (3, 3), (2, 2)]
     assert [step.done for step in steps if step.name == "plans"] == [0, 1, 2, 3, 4, 5]
     assert [request.role for request in model.requests[:10]] == [Role.SOLVER] * 5 + [Role.PLANNER] * 5
     assert [request.n for request in model.requests if request.role is Role.SOLVER] == [4] * 9 + [2] * 13
