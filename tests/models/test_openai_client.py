@@ -7,7 +7,7 @@ import pytest
 
 from abruzzi.errors import ConfigError, ModelError, ProtocolError
 from abruzzi.ledger import Ledger
-from abruzzi.models.chat import ChatModel, Ended, ReasoningDelta, TextDelta
+from abruzzi.models.chat import ChatModel, Ended, ReasoningDelta, Schema, TextDelta
 from abruzzi.models.endpoints import Endpoints, Facts
 from abruzzi.models.openai_client import ModelCard, OpenAIChat
 from abruzzi.nouns import FinishReason, Message, Role, Usage
@@ -313,6 +313,46 @@ def test_role_and_name_stand_in_the_row() -> None:
     with FaultServer([say("x")]) as server:
         (call,) = ask_one(server, request(role=Role.JUDGE), name="embedded:base").ledger.calls
     assert (call.role, call.model) == (Role.JUDGE, "embedded:base")
+
+
+def test_roles_on_one_engine_run_under_adapters_of_their_own() -> None:
+    """Each request says the scale of every adapter, the base's too: llama.cpp would go on from another's prompt."""
+    asked = Asked()
+
+    async def main(server: FaultServer) -> None:
+        async with client(server, dialect="llama.cpp", name="base", num_adapters=2) as base:
+            for chat in (base.with_adapter(0, name="solver"), base.with_adapter(1, name="judge"), base):
+                await put(chat, request(), asked)
+
+    with FaultServer([say("x")] * 3) as server:
+        anyio.run(main, server)
+    assert asked.error is None
+    bodies = [dict(record.seen.body) for record in server.records]
+    scales = [[(lora["id"], lora["scale"]) for lora in body.pop("lora")] for body in bodies]
+    assert scales == [[(0, 1.0), (1, 0.0)], [(0, 0.0), (1, 1.0)], [(0, 0.0), (1, 0.0)]]
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert [call.model for call in asked.ledger.calls] == ["solver", "judge", "base"]
+
+
+def test_a_schema_and_an_adapter_go_out_together() -> None:
+    schema = Schema("s", {"type": "object", "properties": {}, "required": [], "additionalProperties": False})
+
+    async def main(server: FaultServer) -> None:
+        async with client(server, dialect="llama.cpp", num_adapters=1) as base:
+            await base.with_adapter(0, name="judge").complete(request(schema=schema), ledger=Ledger())
+
+    with FaultServer([say("{}")]) as server:
+        anyio.run(main, server)
+    body = server.records[0].seen.body
+    assert body["lora"] == [{"id": 0, "scale": 1.0}]
+    assert body["response_format"]["json_schema"]["schema"] == schema.body
+
+
+@pytest.mark.parametrize("adapter", [-1, 2])
+def test_an_adapter_that_the_engine_does_not_have_is_refused(adapter: int) -> None:
+    chat = OpenAIChat("http://127.0.0.1:9/v1", model="m", dialect="llama.cpp", num_adapters=2)
+    with pytest.raises(ConfigError, match=f"m has 2 LoRA adapters, and none with the id {adapter}"):
+        chat.with_adapter(adapter, name="solver")
 
 
 def test_nothing_of_the_environment_is_sent_to_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from abruzzi.evaluation.report.digits import MISSING, count, p_value, percent, points, quantity, whole_percent
+from abruzzi.pages.digits import MISSING, count, p_value, percent, points, quantity, setting, whole_percent
 from abruzzi.statistics.estimate import Estimate
 
 
@@ -64,3 +64,11 @@ def test_p_values() -> None:
     assert spaced(p_value(0.00099)) == "< 0.001"
     assert p_value(0.0312) == "0.031"
     assert p_value(1) == "1.000"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "not set"), (True, "yes"), (0.28, "0.28"), (1e-4, "0.0001"), (3, "3"), (("a", 1), "a, 1"), ([], "none")],
+)
+def test_settings(value: object, text: str) -> None:
+    assert setting(value) == text

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from abruzzi.evaluation.report.looks import NUM_COLOURS, SHAPES, look, page_colours
+from abruzzi.pages.looks import NUM_COLOURS, SHAPES, look, page_colours
 
 SEEING = {
     "all colours": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -19,7 +19,7 @@ SEEING = {
 
 
 def schemes() -> dict[str, dict[str, str]]:
-    css = files("abruzzi.evaluation.report").joinpath("page.css").read_text()
+    css = files("abruzzi.pages").joinpath("page.css").read_text()
     light, dark = [block for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL) if "--s0" in block]
     return {name: dict(re.findall(r"--(\w+): (#\w{6});", css)) for name, css in (("light", light), ("dark", dark))}
 

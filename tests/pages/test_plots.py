@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from abruzzi.evaluation.report.looks import look
-from abruzzi.evaluation.report.plots import (
+from abruzzi.pages.looks import look
+from abruzzi.pages.plots import (
     Bar,
     Curve,
     Lengths,
@@ -21,7 +21,11 @@ from abruzzi.evaluation.report.plots import (
     draw_points,
 )
 from abruzzi.statistics.estimate import Estimate
-from tests.evaluation.report.example import around
+
+
+def around(value: float) -> Estimate:
+    return Estimate(value, max(0.0, value - 0.02), min(1.0, value + 0.02))
+
 
 POINTS = [Point(100, around(0.1), look(0)), Point(200, around(0.2), look(1)), Point(200, around(0.3), look(2))]
 

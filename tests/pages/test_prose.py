@@ -1,6 +1,6 @@
 """Markdown of ours as HTML."""
 
-from abruzzi.evaluation.report.prose import render_prose
+from abruzzi.pages.prose import render_prose
 
 
 def test_tables_can_be_read_aloud_and_scrolled() -> None:

@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from abruzzi.evaluation.report.looks import INK, look
-from abruzzi.evaluation.report.svg import clean_svg
+from abruzzi.pages.looks import INK, look
+from abruzzi.pages.svg import clean_svg
 
 DRAWN = f"""<?xml version="1.0" encoding="utf-8" standalone="no"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">

@@ -1,11 +1,12 @@
 """Tables as text."""
 
-from abruzzi.evaluation.report.digits import MISSING
-from abruzzi.evaluation.report.table import (
+from abruzzi.pages.digits import MISSING
+from abruzzi.pages.table import (
     Footnotes,
     Group,
     Table,
     drop_empty_columns,
+    fact_table,
     group_by,
     join_words,
     plain,
@@ -53,3 +54,9 @@ def test_lists_read_as_prose() -> None:
         "a and b",
         "a, b and c",
     ]
+
+
+def test_facts_keep_their_order() -> None:
+    (table,) = fact_table("Facts", {"command": "b", "date": "a"})
+    assert table.groups[0].rows == (("command", "b"), ("date", "a"))
+    assert fact_table("Facts", {}) == []

@@ -1,8 +1,17 @@
 """Comparing two candidates in both orders."""
 
 from abruzzi.models.scripted import ScriptedChat, fail, reply
-from abruzzi.nouns import DecidedBy, FinishReason, Role, Vote
-from abruzzi.reasoning.judge import JUDGE_SCHEMA, new_mark, read_votes, shorten
+from abruzzi.nouns import DecidedBy, FinishReason, Message, Role, Vote
+from abruzzi.reasoning.judge import (
+    JUDGE_SCHEMA,
+    judge_messages,
+    new_mark,
+    read_judge_reply,
+    read_votes,
+    shorten,
+    write_response,
+)
+from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.settings import AskSettings
 from tests.reasoning.asking import FIRST, PLAN, SECOND, TIE, ask, scripted
 
@@ -99,3 +108,61 @@ def test_a_truncated_judge_gives_no_verdict() -> None:
     cut = reply('{"reasoning": "well', finish_reason=FinishReason.LENGTH)
     asked = ask(scripted(planner=[reply(json=PLAN)], solver=TWO, judge=[cut, cut]), settings=AskSettings(n=2))
     assert all("cut at its token limit" in str(v.error) for v in asked.answer.judgements[0].votes)
+
+
+def test_the_judge_is_asked_in_the_words_of_its_prompt() -> None:
+    system, user = read_prompt("judge")
+    expected = (
+        Message("system", fill(system, mark="m")),
+        Message("user", fill(user, question="Why?", mark="m", first="Because.", second="$why not")),
+    )
+    assert judge_messages("Why?", "Because.", "$why not", mark="m") == expected
+
+
+THINKING = [reply("<answer>41</answer>", reasoning="40 + 1 = 41"), reply("<answer>42</answer>", reasoning="6 * 7 = 42")]
+
+
+def test_by_default_the_judge_reads_what_follows_the_thoughts() -> None:
+    model = scripted(solver=THINKING, judge=[reply(json=TIE)] * 2)
+    ask(model, settings=PAIR)
+    request = model.requests_of(Role.JUDGE)[0]
+    assert request.messages == judge_messages(
+        "What is 17 + 25?", "<answer>41</answer>", "<answer>42</answer>", mark="5ec2e7"
+    )
+
+
+def test_the_judge_may_read_the_thoughts_too() -> None:
+    model = scripted(solver=THINKING, judge=[reply(json=TIE)] * 2)
+    ask(model, settings=PAIR.model_copy(update={"judge_reads": "thoughts"}))
+    first = "<think>40 + 1 = 41</think>\n<answer>41</answer>"
+    second = "<think>6 * 7 = 42</think>\n<answer>42</answer>"
+    forth, back = model.requests_of(Role.JUDGE)
+    assert forth.messages == judge_messages("What is 17 + 25?", first, second, mark="5ec2e7")
+    assert back.messages == judge_messages("What is 17 + 25?", second, first, mark="5ec2e7")
+
+
+def test_a_candidate_without_thoughts_is_its_text() -> None:
+    assert write_response("42", "", "thoughts") == "42"
+    assert write_response("42", "hm", "answer") == "42"
+
+
+def test_thoughts_and_answer_are_cut_together() -> None:
+    solver = [reply(f"<answer>{n}</answer>", reasoning="x" * 10_000) for n in (1, 2)]
+    judge = ScriptedChat({Role.JUDGE: [reply(json=TIE)] * 2}, max_context=1024)
+    ask(
+        scripted(solver=solver),
+        judge=judge,
+        settings=PAIR.model_copy(update={"judge_tokens": 128, "judge_reads": "thoughts"}),
+    )
+    content = judge.requests[0].messages[1].content
+    assert len(content) < (1024 - 128) * 3
+    assert content.count("characters left out") == 2
+    assert "</think>\n<answer>2</answer>" in content
+
+
+def test_replies_with_and_without_a_verdict() -> None:
+    said = read_judge_reply('Well: {"reasoning": "a", "verdict": "tie", "more": 1}')
+    assert said is not None
+    assert (said.reasoning, said.verdict) == ("a", "tie")
+    for text in ("", "{", "first", '{"verdict": "third"}', '{"reasoning": "a"}'):
+        assert read_judge_reply(text) is None

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from abruzzi.models.scripted import fail, hang, reply
-from abruzzi.nouns import Completion, FinishReason, PlanOutcome, Role
-from abruzzi.reasoning.plan import PLAN_SCHEMA, read_plan
+from abruzzi.nouns import Completion, FinishReason, Message, PlanOutcome, Role
+from abruzzi.reasoning.plan import PLAN_SCHEMA, planner_messages, read_plan
+from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.settings import AskSettings
 from tests.reasoning.asking import PLAN, ask, scripted
 
@@ -61,7 +62,12 @@ def test_the_planner_is_asked_once_with_the_schema_and_greedily() -> None:
     ask(model)
     (request,) = model.requests_of(Role.PLANNER)
     assert (request.n, request.schema, request.temperature) == (1, PLAN_SCHEMA, 0.0)
-    assert "What is 17 + 25?" in request.messages[-1].content
+    assert request.messages == planner_messages("What is 17 + 25?")
+
+
+def test_the_planner_is_asked_in_the_words_of_its_prompt() -> None:
+    system, user = read_prompt("plan")
+    assert planner_messages("Why $5?") == (Message("system", system), Message("user", fill(user, question="Why $5?")))
 
 
 def test_a_failing_planner_does_not_stop_the_question() -> None:

@@ -15,6 +15,7 @@ from abruzzi.reasoning.settings import AskSettings
         {"top_p": 0},
         {"soft_deadline_s": 10, "hard_deadline_s": 5},
         {"preset": "magic"},
+        {"judge_reads": "minds"},
         {"samples": 3},
     ],
 )

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import anyio
 
 from abruzzi import __version__
 from abruzzi.cli.gauge import Gauge, open_gauge
-from abruzzi.cli.wiring import ASK_TABLES, ModelSpecs, fetch_weights, fit_settings, open_roles
+from abruzzi.cli.wiring import ASK_TABLES, ModelSpecs, find_weights, fit_settings, open_roles, spell_out
 from abruzzi.config import DEFAULT_FILE, build, read_toml
 from abruzzi.data.items import Item, hash_items
 from abruzzi.errors import DataError
@@ -136,20 +136,33 @@ def identify_benchmark(benchmark: Benchmark, items: Sequence[Item]) -> Benchmark
 def identify_models(specs: ModelSpecs, roles: Roles, ask: AskSettings) -> dict[str, ModelIdentity]:
     """Say who plays which part; only parts that the system has."""
     is_paper = ask.preset == "paper"
-    played = {"solver": (specs.solver, roles.solver.name)}
+    played = {"solver": roles.solver.name}
     if ask.plan != "off" or is_paper:
-        played["planner"] = (specs.planner or specs.solver, roles.planner.name)
+        played["planner"] = roles.planner.name
     if (ask.judge and ask.n > 1) or is_paper:
-        played["judge"] = (specs.judge or specs.solver, roles.judge.name)
-    hashes = {spec: _hash_weights(spec) for spec, _ in played.values()}
-    return {role: ModelIdentity(spec=spec, name=name, sha256=hashes[spec]) for role, (spec, name) in played.items()}
+        played["judge"] = roles.judge.name
+    texts = spell_out(specs)
+    return {
+        role: ModelIdentity(spec=texts[role], name=name, sha256=_hash_weights(texts[role], role))
+        for role, name in played.items()
+    }
 
 
-def _hash_weights(spec: str) -> str | None:
+def _hash_weights(spec: str, role: str) -> str | None:
+    """Hash the file that a role plays on; with an adapter, the two files' hashes together."""
     parsed = parse_spec(spec)
     if not isinstance(parsed, EmbeddedSpec | HubSpec):
         return None
-    with fetch_weights(parsed).open("rb") as file:
+    weights = find_weights(parsed, role)
+    model = _hash_file(weights.model)
+    if weights.adapter is None:
+        return model
+    return hashlib.sha256(f"{model}+{_hash_file(weights.adapter)}".encode()).hexdigest()
+
+
+@cache
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

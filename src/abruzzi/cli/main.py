@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from abruzzi import __version__
-from abruzzi.cli import ask, bench, data, evals, models, show, verify
+from abruzzi.cli import ask, bench, data, evals, models, show, train, verify
 from abruzzi.errors import AbruzziError, MisuseError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -32,6 +32,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
 app.add_typer(evals.app, name="eval")
+app.add_typer(train.app, name="train")
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from abruzzi import __version__
 from abruzzi.config import describe_problem, read_toml
-from abruzzi.errors import ConfigError, RecordError
+from abruzzi.errors import ConfigError
 from abruzzi.evaluation.assemble import Assembly, assemble_report, score_evaluations
 from abruzzi.evaluation.folder import PROTOCOL_FILE, find_folders, read_evaluation
 from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.pages.files import save_pages
 from abruzzi.statistics.costs import Price
 
 
@@ -58,14 +59,7 @@ def save_report(report: ReportInput, out: Path) -> list[Path]:
     from abruzzi.evaluation.report.html import write_html
     from abruzzi.evaluation.report.markdown import write_markdown
 
-    pages = {out / "report.md": write_markdown(report), out / "report.html": write_html(report)}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for path, text in pages.items():
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RecordError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
-    return list(pages)
+    return save_pages(out, write_markdown(report), write_html(report))
 
 
 def print_comparison(places: Sequence[Path]) -> int:

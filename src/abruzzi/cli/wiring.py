@@ -1,13 +1,15 @@
 """Chooses implementations: settings and model specs in, open models out.
 
-The embedded engine starts here and ends with the question. Two roles with the same spec share one model; two embedded
-specs share one engine only when they are the same.
+The embedded engine starts here and ends with the question. Two roles with the same spec share one model. Roles that
+play on the same weights share one engine, each under its own adapter: ``embedded`` takes the adapter that is shipped
+for the role, ``embedded:FILE.gguf`` one of yours.
 """
 
 import os
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from pydantic import BaseModel, ConfigDict
 
 from abruzzi.cli.progress import download_bar
 from abruzzi.config import DEFAULT_FILE, build, read_toml
+from abruzzi.engine.adapters import shipped_adapter
+from abruzzi.engine.gguf import inspect
 from abruzzi.engine.process import Engine
-from abruzzi.engine.settings import EngineSettings
+from abruzzi.engine.settings import Adapter, EngineSettings
 from abruzzi.engine.weights import fetch_base
 from abruzzi.errors import ConfigError
 from abruzzi.models.chat import ChatModel
@@ -83,6 +87,14 @@ def build_settings(
     return fit_settings(specs, settings), specs
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the embedded engine loads for a role."""
+
+    model: Path
+    adapter: Path | None = None
+
+
 @asynccontextmanager
 async def open_roles(specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS) -> AsyncGenerator[Roles]:
     """Open the models that play the roles.
@@ -97,27 +109,69 @@ async def open_roles(specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS) -
         EngineError: the embedded engine has no weights or does not start.
         ModelError: an endpoint does not say which model it serves.
     """
+    played = {role: parse_spec(text) for role, text in spell_out(specs).items()}
+    weights = {
+        role: await anyio.to_thread.run_sync(find_weights, spec, role)
+        for role, spec in played.items()
+        if isinstance(spec, EmbeddedSpec | HubSpec)
+    }
     async with AsyncExitStack() as stack:
-        opened: dict[ModelSpec, ChatModel] = {}
-        for text in (specs.solver, specs.planner, specs.judge):
-            spec = parse_spec(specs.solver if text is None else text)
-            if spec not in opened:
-                opened[spec] = await open_model(stack, spec, slots=min(n, max_slots))
-        solver, planner, judge = (
-            opened[parse_spec(specs.solver if text is None else text)]
-            for text in (specs.solver, specs.planner, specs.judge)
-        )
-        yield Roles(solver=solver, planner=planner, judge=judge)
+        embedded = await _open_embedded(stack, weights, slots=max(2, min(n, max_slots)))
+        others: dict[ModelSpec, ChatModel] = {}
+        for role, spec in played.items():
+            if role not in embedded and spec not in others:
+                others[spec] = await open_model(stack, spec, slots=min(n, max_slots))
+        models = {role: embedded[role] if role in embedded else others[spec] for role, spec in played.items()}
+        yield Roles(solver=models["solver"], planner=models["planner"], judge=models["judge"])
+
+
+def spell_out(specs: ModelSpecs) -> dict[str, str]:
+    """Say which spec plays each role."""
+    return {
+        "solver": specs.solver,
+        "planner": specs.solver if specs.planner is None else specs.planner,
+        "judge": specs.solver if specs.judge is None else specs.judge,
+    }
+
+
+def find_weights(spec: EmbeddedSpec | HubSpec, role: str) -> Weights:
+    """Find the files that the embedded engine loads for a role, fetching the model where it is not at hand.
+
+    Raises:
+        WeightsError: they cannot be had; says what to do.
+        ConfigError: the spec needs an engine that this platform has no wheel for.
+    """
+    file = fetch_weights(spec)
+    if isinstance(spec, HubSpec) or spec.is_base:
+        return Weights(file)
+    if spec.path is None:
+        return Weights(file, shipped_adapter(role))
+    return Weights(fetch_weights(EmbeddedSpec()), file) if inspect(file).is_adapter else Weights(file)
+
+
+async def _open_embedded(stack: AsyncExitStack, weights: Mapping[str, Weights], *, slots: int) -> dict[str, ChatModel]:
+    """Start an engine for each model, with the adapters of all roles that play on it."""
+    opened: dict[str, ChatModel] = {}
+    for model in dict.fromkeys(found.model for found in weights.values()):
+        playing = {role: found.adapter for role, found in weights.items() if found.model == model}
+        files = list(dict.fromkeys(adapter for adapter in playing.values() if adapter is not None))
+        adapters = tuple(Adapter(f"{number}-{file.stem}", file) for number, file in enumerate(files))
+        chat = await open_engine(stack, EngineSettings(model=model, slots=slots, adapters=adapters))
+        for role, adapter in playing.items():
+            opened[role] = (
+                chat if adapter is None else chat.with_adapter(files.index(adapter), name=f"{chat.name}+{adapter.stem}")
+            )
+    return opened
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
     """Give the embedded model its limits, role by role, where the user set none."""
-    played_by = {"max_tokens": specs.solver, "plan_tokens": specs.planner, "judge_tokens": specs.judge}
+    roles = spell_out(specs)
+    played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
     fitted = {
         field: EMBEDDED_TOKENS[field]
         for field, text in played_by.items()
-        if field not in settings.model_fields_set
-        and isinstance(parse_spec(specs.solver if text is None else text), EmbeddedSpec)
+        if field not in settings.model_fields_set and isinstance(parse_spec(text), EmbeddedSpec)
     }
     return settings.model_copy(update=fitted)
 
@@ -169,6 +223,7 @@ async def open_engine(stack: AsyncExitStack, settings: EngineSettings) -> OpenAI
         dialect="llama.cpp",
         max_n=settings.slots,
         max_context=engine.max_context,
+        num_adapters=len(settings.adapters),
     )
     return await stack.enter_async_context(chat)
 

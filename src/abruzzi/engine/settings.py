@@ -11,7 +11,11 @@ from abruzzi.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A LoRA adapter, loaded at start and switched on per request (``"lora": [{"id": …, "scale": 1.0}]``)."""
+    """A LoRA adapter, loaded at start and switched on per request (``"lora": [{"id": …, "scale": 1.0}]``).
+
+    Where there are adapters, every request has to say so, the base's too (``"scale": 0.0``): one that says nothing may
+    go on from a prompt that was computed under an adapter.
+    """
 
     name: str
     path: Path
@@ -47,7 +51,7 @@ class EngineSettings:
     batch_tokens: int = 128
     """Prompt tokens computed at a time: a cancelled prompt stops after at most this many."""
     prompt_cache_mib: int = 512
-    """Memory for prompts of the past; llama.cpp's own default is 8192."""
+    """Memory for prompts of the past; llama.cpp's own default is 8192. None is used where there are adapters."""
     alias: str = "embedded"
     """The model's name in the protocol; its path is never shown."""
     port: int = 0

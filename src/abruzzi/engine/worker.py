@@ -63,7 +63,8 @@ def serve(order: Order) -> Any:
     params.kv_unified = False
     params.n_batch = params.n_ubatch = order.batch_tokens
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order.threads
-    params.cache_ram_mib = order.prompt_cache_mib
+    # llama.cpp gives a prompt of the past to any request, whichever adapter it was computed under (its issue 26207).
+    params.cache_ram_mib = 0 if order.adapters else order.prompt_cache_mib
     # Scale 0: an adapter works only in the requests that ask for it.
     params.lora_adapters = [native.CommonAdapterLoraInfo(path, 0.0) for path in order.adapters]
     if order.speculation is not None:

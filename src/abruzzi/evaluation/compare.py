@@ -23,11 +23,11 @@ from abruzzi.evaluation.paper.tables import (
     read_sizes,
 )
 from abruzzi.evaluation.protocol import Protocol
-from abruzzi.evaluation.report.digits import percent
-from abruzzi.evaluation.report.markdown import escape_markdown
-from abruzzi.evaluation.report.table import plain
 from abruzzi.evaluation.samples import UNSCORED
 from abruzzi.evaluation.scores import Score
+from abruzzi.pages.digits import percent
+from abruzzi.pages.markdown import escape_markdown
+from abruzzi.pages.table import plain
 from abruzzi.statistics.averages import macro_estimate, micro_estimate
 from abruzzi.statistics.estimate import Estimate
 

@@ -8,6 +8,7 @@ Requests always stream: only then does closing the connection stop the server's 
 llama.cpp's counts cover every choice.
 """
 
+import copy
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -66,6 +67,7 @@ class OpenAIChat:
         dialect: Literal["llama.cpp"] | None = None,
         max_n: int | None = None,
         max_context: int | None = None,
+        num_adapters: int = 0,
         endpoints: Endpoints | None = None,
         policy: RetryPolicy | None = None,
         rng: random.Random | None = None,
@@ -83,6 +85,8 @@ class OpenAIChat:
             dialect: ``llama.cpp`` for the embedded engine: exact bills through its counters, no probe needed.
             max_n: most choices of one request, where known beforehand.
             max_context: tokens of prompt and completion together, where known beforehand.
+            num_adapters: LoRA adapters that the embedded engine has loaded; this client's requests run under none of
+                them, see ``with_adapter``.
             endpoints: remembers what is found out; by default for the life of this client only.
             policy: when to try again.
             rng: draws the jitter of waits and the probe's word.
@@ -110,6 +114,8 @@ class OpenAIChat:
         self._server = LLAMACPP if dialect else ""
         self._slots = SlotBook(self._read_counters) if dialect else None
         self._constrainer = Constrainer(Dialect.RESPONSE_FORMAT if dialect else None)
+        self._num_adapters = num_adapters
+        self._adapter: int | None = None
         # A proxy from the environment must not come between us and a server on this machine.
         self._http = openai.DefaultAsyncHttpxClient(trust_env=url.hostname not in LOOPBACK)
         self._client = openai.AsyncOpenAI(
@@ -119,6 +125,25 @@ class OpenAIChat:
         self._headers: Mapping[str, str | openai.Omit] = {} if api_key else {"Authorization": openai.Omit()}
         # The SDK takes these from the environment, where they are meant for OpenAI's own host.
         self._client.organization = self._client.project = None
+
+    def with_adapter(self, adapter: int, *, name: str) -> "OpenAIChat":
+        """Make a second client of the same engine, whose requests run under one of its LoRA adapters.
+
+        It shares this one's connections and its book of the engine's slots, since the counters are of all clients
+        together; so it lives as long as this one, which is the one to close.
+
+        Args:
+            adapter: the adapter's id in the engine.
+            name: the second client's name in ledgers.
+
+        Raises:
+            ConfigError: the engine has no such adapter; llama.cpp itself would take no notice of it.
+        """
+        if not 0 <= adapter < self._num_adapters:
+            raise ConfigError(f"{self.name} has {self._num_adapters} LoRA adapters, and none with the id {adapter}")
+        bound = copy.copy(self)
+        bound._name, bound._adapter = name, adapter
+        return bound
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self._base_url!r}, model={self._model!r})"
@@ -209,10 +234,16 @@ class OpenAIChat:
             rng=self._rng,
             sleep=self._sleep,
             server=self._server,
+            fields=self._choose_adapter(),
         )
         if self._max_n is not None and habits.facts.max_n is None:
             habits.learn(max_n=self._max_n)
         return habits
+
+    def _choose_adapter(self) -> dict[str, Any]:
+        """Write the request fields that say so, for every adapter: what is not said is not reset either."""
+        scales = [{"id": number, "scale": float(number == self._adapter)} for number in range(self._num_adapters)]
+        return {"lora": scales} if scales else {}
 
     def _site(self) -> Site:
         return Site(self.name, self._base_url, self._model or "", self._api_key, self._key_variable)

@@ -8,7 +8,7 @@ endpoint turns down is left out from then on. What was learnt on the way is reme
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -40,6 +40,8 @@ class Habits:
     sleep: Callable[[float], Awaitable[None]]
     server: str
     """What software the endpoint is, where known."""
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Sent with every request: the adapter that it runs under."""
 
     @property
     def facts(self) -> Facts:
@@ -147,7 +149,7 @@ class _Sampling:
             len(indices),
             facts=self.habits.facts,
             server=self.habits.server,
-            extra=self.extra,
+            extra={**self.habits.fields, **self.extra},
         )
         if "seed" in body:
             # One seed for all would make choices that are asked for singly the same.

@@ -4,7 +4,8 @@ Pure text. A value that does not exist is a dash and never a zero.
 """
 
 import math
-from typing import TypeGuard
+from collections.abc import Sequence
+from typing import TypeGuard, cast
 
 from abruzzi.statistics.estimate import Estimate
 
@@ -51,6 +52,17 @@ def p_value(value: float) -> str:
     if not _exists(value):
         return MISSING
     return f"<{_SPACE}0.001" if value < 0.001 else _number(value, 3)
+
+
+def setting(value: object) -> str:
+    """Write a setting: ``not set``, ``yes``, ``0.28``, ``a, b``."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, cast("Sequence[object]", value))) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _estimate(value: Estimate | float | None, *, is_signed: bool, decimals: int | None = None) -> str:

@@ -1,31 +1,30 @@
-"""Writes a report as one HTML page that needs nothing else: style and plots inside, no script, no request.
+"""Writes a page as one HTML file that needs nothing else: style and plots inside, no script, no request.
 
 The page's own policy forbids everything but its one style sheet, which it names by hash. All text is escaped by the
-template engine; only drawings of ours and prose that holds no foreign element go in as they are. What the sections are
-is decided in ``outline``, what is drawn in ``figures``.
+template engine; only drawings of ours and prose that holds no foreign element go in as they are.
 """
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from abruzzi.config import missing_package
-from abruzzi.evaluation.report.looks import SHAPES
-from abruzzi.evaluation.report.outline import describe_solvers, outline
-from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.summary import summarise
-from abruzzi.evaluation.report.table import Table, plain
+from abruzzi.pages.looks import SHAPES
+from abruzzi.pages.page import Page, Plot
+from abruzzi.pages.table import Table, plain
 
 PRINTED_CHARS, PADDING_CHARS = 118, 2
 """Characters of a table's row that a printed page has room for, and those that a column's padding takes."""
 
 
-def write_html(report: ReportInput) -> str:
-    """Write a report as a page to be opened offline, read on any screen, and printed.
+def write_page(page: Page, plots: Mapping[str, Sequence[Sequence[Plot]]]) -> str:
+    """Write a page to be opened offline, read on any screen, and printed.
 
     Args:
-        report: what it shows; any part may be empty.
+        page: what it says; any part may be empty.
+        plots: key of a section → its plots in order, those of a kind together.
 
     Returns:
         The whole page, the same for the same input.
@@ -37,30 +36,27 @@ def write_html(report: ReportInput) -> str:
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
 
-        from abruzzi.evaluation.report.figures import draw_plots
-        from abruzzi.evaluation.report.prose import render_prose
+        from abruzzi.pages.prose import render_prose
     except ModuleNotFoundError as error:
         raise missing_package("the HTML report", str(error.name)) from error
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style = _read("page.css")
-    plots = draw_plots(report)
     sections: list[dict[str, Any]] = [
         {
             "section": section,
             "plots": [
                 [(plot, Markup(plot.svg)) for plot in alike]  # noqa: S704 - svg.py wrote it
-                for alike in plots.get(section.key, [])
+                for alike in plots.get(section.key, ())
             ],
             "prose": Markup(render_prose(section.markdown)),  # noqa: S704 - prose.py lets no element through
         }
-        for section in outline(report)
+        for section in page.sections
     ]
-    page = environment.from_string(_read("template.html.j2")).render(
-        title=plain(report.title),
-        models=describe_solvers(report),
-        date=plain(report.facts.get("date", "")),
-        findings=summarise(report),
+    written = environment.from_string(_read("template.html.j2")).render(
+        title=plain(page.title),
+        subtitle=page.subtitle,
+        findings=page.findings,
         sections=sections,
         shapes=SHAPES,
         split_interval=split_interval,
@@ -68,7 +64,7 @@ def write_html(report: ReportInput) -> str:
         style=Markup(style),  # noqa: S704 - our own file
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    return page.rstrip() + "\n"
+    return written.rstrip() + "\n"
 
 
 def split_interval(cell: str) -> tuple[str, str]:

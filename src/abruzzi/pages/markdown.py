@@ -1,34 +1,30 @@
-"""Writes a report as Markdown: summary, tables with footnotes, settings; no plots.
+"""Writes a page as Markdown: summary, tables with footnotes, prose; no plots.
 
-Text of models and files is escaped, so that it cannot become markup. The comparison with published results is Markdown
-already and goes in as it is.
+Text of models and files is escaped, so that it cannot become markup. Prose is Markdown already and goes in as it is.
 """
 
 import re
 from collections.abc import Sequence
 
-from abruzzi.evaluation.report.outline import outline
-from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.summary import Finding, summarise
-from abruzzi.evaluation.report.table import Table, plain
+from abruzzi.pages.page import Finding, Page
+from abruzzi.pages.table import Table, plain
 
 _MARKUP = re.compile(r"[\\`*|<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?<=\])[(\[:]")
 
 
-def write_markdown(report: ReportInput) -> str:
-    """Write a report as Markdown.
+def write_document(page: Page) -> str:
+    """Write a page as Markdown.
 
     Args:
-        report: what it shows; any part may be empty.
+        page: what it says; any part may be empty.
 
     Returns:
         The whole document, the same for the same input.
     """
-    parts = [f"# {escape_markdown(plain(report.title))}"]
-    findings = summarise(report)
-    if findings:
-        parts += ["## Summary", "\n".join(map(_write_finding, findings))]
-    for section in outline(report):
+    parts = [f"# {escape_markdown(plain(page.title))}"]
+    if page.findings:
+        parts += ["## Summary", "\n".join(map(_write_finding, page.findings))]
+    for section in page.sections:
         tables = [*section.intro, *section.tables]
         if not tables and not section.markdown:
             continue

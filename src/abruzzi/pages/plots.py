@@ -1,65 +1,41 @@
-"""Draws the plots of a report with matplotlib: points, curves over k, bars of intervals, histograms of lengths.
+"""Draws plots with matplotlib: points at their price, curves over k, bars of intervals, histograms of lengths.
 
-A module of its own for the sake of its import: the only one here that loads matplotlib, and only ``write_html`` imports
-it. Values are fractions of 1 and are drawn in per cent. The same input gives the same bytes.
+A module of its own for the sake of its import, which loads matplotlib. Values are fractions of 1 and are drawn in per
+cent. The same input gives the same bytes.
 """
 
 # Matplotlib's stubs leave the type of keyword arguments open.
 # pyright: reportUnknownMemberType=false
 
-import io
 import math
 import textwrap
-import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from abruzzi.evaluation.report.looks import GRID, INK, PAPER, SOFT, Look
-from abruzzi.evaluation.report.svg import clean_svg
+from abruzzi.pages.canvas import (
+    ROUND,
+    WIDTH,
+    canvas,
+    distances,
+    new_figure,
+    percent_axis,
+    save_svg,
+    write_count,
+    write_number,
+)
+from abruzzi.pages.looks import INK, PAPER, SOFT, Look
 from abruzzi.statistics.estimate import Estimate
 
-WIDTH, HEIGHT = 4.3, 2.8
-"""Inches of a drawing; a page scales it to its column."""
 NUM_BINS = 36
 WIDE = 8
 """An axis of tokens is logarithmic where its largest value is this many times its smallest."""
-ROUND = (1, 2, 5, 10)
-"""First digits of the steps of an axis."""
 NEAR, APART = 0.03, 0.03
 """Points nearer than this share of the axis of tokens are drawn so far apart, that all can be seen."""
 _LABEL_CHARS = 27
-
-_SETTINGS: Mapping[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": SOFT,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 9,
-    "axes.linewidth": 0.7,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": INK,
-    "figure.facecolor": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.color": SOFT,
-    "ytick.labelcolor": INK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +86,10 @@ def draw_points(points: Sequence[Point], *, name: str, alt: str) -> str:
     Returns:
         An ``svg`` element.
     """
-    with _canvas(name):
-        figure, axes = _figure(HEIGHT)
+    with canvas(name):
+        figure, axes = new_figure()
         for point, tokens in zip(points, _side_by_side([point.tokens for point in points]), strict=True):
-            low, high = _distances(point.accuracy)
+            low, high = distances(point.accuracy)
             axes.errorbar(
                 [tokens],
                 [100 * point.accuracy.value],
@@ -129,8 +105,8 @@ def draw_points(points: Sequence[Point], *, name: str, alt: str) -> str:
         _scale_tokens(axes, [point.tokens for point in points])
         axes.margins(x=0.08, y=0.08)
         axes.set_xlabel("Completion tokens per question")
-        _percent_axis(axes, [point.accuracy for point in points], "Accuracy, %")
-        return _save(figure, alt)
+        percent_axis(axes, [point.accuracy for point in points], "Accuracy, %")
+        return save_svg(figure, alt)
 
 
 def draw_curves(curves: Sequence[Curve], *, label: str, around: Sequence[Estimate], name: str, alt: str) -> str:
@@ -146,8 +122,8 @@ def draw_curves(curves: Sequence[Curve], *, label: str, around: Sequence[Estimat
     Returns:
         An ``svg`` element.
     """
-    with _canvas(name):
-        figure, axes = _figure(HEIGHT)
+    with canvas(name):
+        figure, axes = new_figure()
         for curve in curves:
             ks = sorted(curve.points)
             found = [curve.points[k] for k in ks]
@@ -173,10 +149,10 @@ def draw_curves(curves: Sequence[Curve], *, label: str, around: Sequence[Estimat
         axes.set_xscale("log", base=2)
         axes.set_xticks(sorted({k for curve in curves for k in curve.points}))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(_write_number))
+        axes.xaxis.set_major_formatter(FuncFormatter(write_number))
         axes.set_xlabel("k, runs")
-        _percent_axis(axes, around, label)
-        return _save(figure, alt)
+        percent_axis(axes, around, label)
+        return save_svg(figure, alt)
 
 
 def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: str, alt: str) -> str:
@@ -191,7 +167,7 @@ def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: 
     Returns:
         An ``svg`` element.
     """
-    with _canvas(name):
+    with canvas(name):
         places: list[tuple[float, Bar]] = []
         headings: list[tuple[float, str]] = []
         y = 0.0
@@ -203,9 +179,9 @@ def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: 
                 places.append((y, bar))
                 y += 1.0
             y += 0.25
-        figure, axes = _figure(0.7 + 0.25 * y)
+        figure, axes = new_figure(0.7 + 0.25 * y)
         for place, bar in places:
-            low, high = _distances(bar.estimate)
+            low, high = distances(bar.estimate)
             axes.barh(place, 100 * bar.estimate.value, height=0.62, color=bar.look.stand_in, alpha=0.75, linewidth=0)
             axes.errorbar(
                 [100 * bar.estimate.value], [place], xerr=[[low], [high]], fmt="none", ecolor=INK, elinewidth=1
@@ -223,9 +199,9 @@ def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, label: str, name: 
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
-        axes.xaxis.set_major_formatter(FuncFormatter(_write_number))
+        axes.xaxis.set_major_formatter(FuncFormatter(write_number))
         axes.set_xlabel(label)
-        return _save(figure, alt)
+        return save_svg(figure, alt)
 
 
 def draw_lengths(rows: Sequence[Lengths], *, name: str, alt: str) -> str:
@@ -239,7 +215,7 @@ def draw_lengths(rows: Sequence[Lengths], *, name: str, alt: str) -> str:
     Returns:
         An ``svg`` element.
     """
-    with _canvas(name):
+    with canvas(name):
         values = [max(1, length) for row in rows for length in (*row.chosen, *row.spent)]
         edges = _bins(min(values), max(values))
         figure = Figure(figsize=(WIDTH, 0.55 + 0.62 * len(rows)), layout="constrained")
@@ -258,45 +234,7 @@ def draw_lengths(rows: Sequence[Lengths], *, name: str, alt: str) -> str:
             panel.spines["left"].set_visible(False)
             panel.tick_params(axis="x", which="both", labelbottom=panel is panels[-1])
         panels[-1].set_xlabel("Generated tokens")
-        return _save(figure, alt)
-
-
-@contextmanager
-def _canvas(name: str) -> Generator[None]:
-    """Draw with our settings, whatever the user's are; ids come from the name, so that no two drawings share one."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**_SETTINGS, "svg.hashsalt": name})
-        # Text stays text, in the page's font: that DejaVu lacks a sign does not matter.
-        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        yield
-
-
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _save(figure: Figure, alt: str) -> str:
-    drawn = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
-    return clean_svg(drawn.getvalue(), alt)
-
-
-def _distances(estimate: Estimate) -> tuple[float, float]:
-    """Points from the value down and up to its limits, never negative."""
-    return 100 * max(0.0, estimate.value - estimate.low), 100 * max(0.0, estimate.high - estimate.value)
-
-
-def _percent_axis(axes: Axes, estimates: Sequence[Estimate], label: str) -> None:
-    """Fit the y axis to the estimates and a little more, within 0 and 100."""
-    low, high = min(e.low for e in estimates), max(e.high for e in estimates)
-    room = max(0.06 * (high - low), 0.005)
-    axes.set_ylim(100 * max(0.0, low - room), 100 * min(1.02, high + room))
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
-    axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
-    axes.set_ylabel(label)
+        return save_svg(figure, alt)
 
 
 def _side_by_side(tokens: Sequence[float]) -> list[float]:
@@ -328,7 +266,7 @@ def _scale_tokens(axes: Axes, values: Sequence[float]) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
-    axes.xaxis.set_major_formatter(FuncFormatter(_write_count))
+    axes.xaxis.set_major_formatter(FuncFormatter(write_count))
 
 
 def _bins(smallest: float, largest: float) -> list[float]:
@@ -351,11 +289,3 @@ def _shares(lengths: Sequence[int], edges: Sequence[float]) -> list[float]:
 
 def _wrap(label: str) -> str:
     return textwrap.fill(label, _LABEL_CHARS, max_lines=2, placeholder=" …")
-
-
-def _write_number(value: float, _place: int) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _write_count(value: float, _place: int) -> str:
-    return f"{value:,.0f}"

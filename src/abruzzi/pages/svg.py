@@ -6,7 +6,7 @@ refers to go, so that no two elements of a page share one. What is drawn is not 
 
 from xml.etree import ElementTree as ET
 
-from abruzzi.evaluation.report.looks import page_colours
+from abruzzi.pages.looks import page_colours
 
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _DROPPED = "font-family"

@@ -3,11 +3,11 @@
 It knows neither Markdown nor HTML. Cells are plain text; a format escapes them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from unicodedata import category
 
-from abruzzi.evaluation.report.digits import MISSING
+from abruzzi.pages.digits import MISSING
 
 DAGGER = "†"
 """Marks a row that is not comparable with the rest."""
@@ -73,6 +73,17 @@ def group_by(rows: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Group, ...]:
     for title, row in rows:
         groups.setdefault(title, []).append(row)
     return tuple(Group(title, tuple(found)) for title, found in groups.items())
+
+
+def words_table(caption: str, head: tuple[str, ...], groups: tuple[Group, ...]) -> Table:
+    """Make a table that holds words only."""
+    return Table(caption, head, groups, num_text=len(head), has_last_words=True)
+
+
+def fact_table(caption: str, facts: Mapping[str, str]) -> list[Table]:
+    """Make a table of names and values; none without facts."""
+    cells = tuple((plain(name), plain(value)) for name, value in facts.items())
+    return [words_table(caption, ("What", "Value"), (Group("", cells),))] if cells else []
 
 
 def plain(text: str) -> str:

@@ -22,6 +22,7 @@ from abruzzi.models.chat import ChatRequest, Schema
 from abruzzi.nouns import Candidate, FinishReason, Judgement, Message, Role, Vote
 from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.run import Run
+from abruzzi.reasoning.settings import JudgeReads
 
 JUDGE_SCHEMA = Schema(
     name="verdict",
@@ -45,7 +46,9 @@ NewMark = Callable[[], str]
 """Makes the mark of one comparison; tests pass their own."""
 
 
-class _Reply(BaseModel):
+class JudgeReply(BaseModel):
+    """What a judge says of two responses."""
+
     model_config = ConfigDict(extra="ignore")
     reasoning: str = ""
     verdict: Literal["first", "second", "tie"]
@@ -90,9 +93,8 @@ async def _ask_judge(run: Run, shown_first: Candidate, shown_second: Candidate, 
     completion = completions[0]
     if completion.finish_reason is FinishReason.ERROR:
         return Vote(shown_first.index, None, completion.text, error=completion.error or "the judge's call failed")
-    try:
-        reply = _Reply.model_validate_json(completion.text[completion.text.find("{") :])
-    except (ValueError, ValidationError):
+    reply = read_judge_reply(completion.text)
+    if reply is None:
         reason = "was cut at its token limit" if completion.finish_reason is FinishReason.LENGTH else "is not a verdict"
         return Vote(
             shown_first.index, None, completion.text, error=f"the judge's reply {reason}: {completion.text[:80]!r}"
@@ -101,24 +103,41 @@ async def _ask_judge(run: Run, shown_first: Candidate, shown_second: Candidate, 
     return Vote(shown_first.index, preferred, reply.reasoning)
 
 
-def _judge_request(run: Run, shown_first: Candidate, shown_second: Candidate, mark: str) -> ChatRequest:
+def read_judge_reply(text: str) -> JudgeReply | None:
+    """Read the JSON of a judge's reply; None when it holds no verdict."""
+    try:
+        return JudgeReply.model_validate_json(text[text.find("{") :])
+    except (ValueError, ValidationError):
+        return None
+
+
+def judge_messages(question: str, first: str, second: str, *, mark: str) -> tuple[Message, ...]:
+    """Write what the judge is asked.
+
+    Args:
+        question: what the contestants were asked.
+        first: the response shown first, short enough already.
+        second: the other one.
+        mark: stands on the lines between which a response stands; see ``new_mark``.
+    """
     system, user = read_prompt("judge")
-    limit = _response_limit(run)
+    content = fill(user, question=question, mark=mark, first=first, second=second)
+    return Message("system", fill(system, mark=mark)), Message("user", content)
+
+
+def write_response(text: str, thoughts: str, reads: JudgeReads) -> str:
+    """Write a response as the judge reads it: what follows the thoughts, or the thoughts too, in ``<think>``."""
+    return f"<think>{thoughts}</think>\n{text}" if reads == "thoughts" and thoughts else text
+
+
+def _judge_request(run: Run, shown_first: Candidate, shown_second: Candidate, mark: str) -> ChatRequest:
+    limit, reads = _response_limit(run), run.settings.judge_reads
+    first, second = (
+        shorten(write_response(shown.text, shown.reasoning, reads), limit) for shown in (shown_first, shown_second)
+    )
     return ChatRequest(
         role=Role.JUDGE,
-        messages=(
-            Message("system", fill(system, mark=mark)),
-            Message(
-                "user",
-                fill(
-                    user,
-                    question=run.question,
-                    mark=mark,
-                    first=shorten(shown_first.text, limit),
-                    second=shorten(shown_second.text, limit),
-                ),
-            ),
-        ),
+        messages=judge_messages(run.question, first, second, mark=mark),
         max_tokens=run.settings.judge_tokens,
         temperature=0.0,
         seed=run.settings.seed,

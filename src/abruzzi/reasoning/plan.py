@@ -64,12 +64,17 @@ async def make_plan(run: Run) -> Plan:
     return run.plan
 
 
-async def _ask_planner(run: Run) -> Plan:
+def planner_messages(question: str) -> tuple[Message, ...]:
+    """Write what the planner is asked."""
     system, user = read_prompt("plan")
+    return Message("system", system), Message("user", fill(user, question=question))
+
+
+async def _ask_planner(run: Run) -> Plan:
     left = run.tokens_left()
     request = ChatRequest(
         role=Role.PLANNER,
-        messages=(Message("system", system), Message("user", fill(user, question=run.question))),
+        messages=planner_messages(run.question),
         max_tokens=run.settings.plan_tokens
         if left is None
         else max(1, min(run.settings.plan_tokens, int(left * MAX_SHARE_OF_BUDGET))),

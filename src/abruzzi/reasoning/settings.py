@@ -12,6 +12,9 @@ from abruzzi.models.chat import Timeouts
 MAX_N = 64
 """More candidates than this is an evaluation, not a question."""
 
+JudgeReads = Literal["answer", "thoughts"]
+"""What the judge is shown of a candidate."""
+
 
 class AskSettings(BaseModel):
     """The pipeline's settings; frozen, unknown keys refused."""
@@ -26,6 +29,8 @@ class AskSettings(BaseModel):
     """``auto`` lets the planner's gate decide; ``always`` uses its plan whatever the gate says."""
     judge: bool = True
     """Compare clusters pairwise when no majority agrees; otherwise cluster size, likelihood, order decide."""
+    judge_reads: JudgeReads = "answer"
+    """What follows a candidate's thoughts, as published; or the thoughts too, for a solver that works in them."""
     stop_early: bool = True
     """Cancel the candidates that can no longer overturn a majority."""
     share_prefix: bool = True

@@ -6,8 +6,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from abruzzi.evaluation.component_table import ComponentTable
-from abruzzi.evaluation.report.figures import Plot, draw_plots
+from abruzzi.evaluation.report.figures import draw_plots
 from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.pages.page import Plot
 from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import around, make_row, make_score, make_table
 

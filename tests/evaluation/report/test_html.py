@@ -7,47 +7,16 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from abruzzi.evaluation.component_table import ComponentTable
-from abruzzi.evaluation.report.html import is_wide, split_interval, write_html
+from abruzzi.evaluation.report.html import write_html
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
-from abruzzi.evaluation.report.table import Group, Table
 from tests.evaluation.report.example import COMPARISON, around, difference, make_row, make_score
+from tests.pages.parsed import ParsedPage
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}{% raw %}"
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-
-
-class Page(HTMLParser):
-    """Collects a page's elements and checks that every one is closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def small_report() -> ReportInput:
@@ -64,7 +33,7 @@ def page() -> str:
 
 
 def test_the_page_is_whole_and_every_element_closed(page: str) -> None:
-    parsed = Page(page)
+    parsed = ParsedPage(page)
     assert page.startswith('<!doctype html>\n<html lang="en">')
     assert [tag for tag, _ in parsed.elements].count("h1") == 1
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
@@ -77,7 +46,7 @@ def test_the_page_is_whole_and_every_element_closed(page: str) -> None:
 
 
 def test_tables_and_plots_can_be_read_aloud(page: str) -> None:
-    parsed = Page(page)
+    parsed = ParsedPage(page)
     assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in parsed.all("th"))
     drawings = [attributes for attributes in parsed.all("svg") if attributes.get("class") == "drawing"]
     assert len(drawings) == 7
@@ -93,16 +62,16 @@ def test_the_page_s_policy_names_its_only_style_and_forbids_the_rest(page: str) 
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     assert style
     digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
-    policy = Page(page).all("meta")[1]["content"] or ""
+    policy = ParsedPage(page).all("meta")[1]["content"] or ""
     assert policy.split("; ") == [
         "default-src 'none'", f"style-src 'sha256-{digest}'", "base-uri 'none'", "form-action 'none'",
     ]  # fmt: skip
-    attributes = {name for _, found in Page(page).elements for name in found}
+    attributes = {name for _, found in ParsedPage(page).elements for name in found}
     assert "style" not in attributes
     assert not {name for name in attributes if name.startswith("on") or name in ("src", "srcset")}
     assert "http://" not in page
     assert "https://" not in page
-    assert not Page(page).all("script")
+    assert not ParsedPage(page).all("script")
 
 
 def test_text_of_models_and_people_stays_text() -> None:
@@ -123,7 +92,7 @@ def test_text_of_models_and_people_stays_text() -> None:
         facts={HOSTILE: HOSTILE},
     )
     page = write_html(report)
-    parsed = Page(page)
+    parsed = ParsedPage(page)
     assert not parsed.all("script")
     assert not parsed.all("img")
     assert not {name for _, found in parsed.elements for name in found if name.startswith("on")}
@@ -143,7 +112,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_hash_seed(page: str) -
 
 
 def test_an_empty_report_is_a_page_without_holes() -> None:
-    parsed = Page(write_html(ReportInput("Nothing yet")))
+    parsed = ParsedPage(write_html(ReportInput("Nothing yet")))
     assert "".join(parsed.text).count("Nothing yet") == 2, "title and heading"
     assert not {"section", "nav", "table", "svg", "h2"} & {tag for tag, _ in parsed.elements}
 
@@ -179,17 +148,3 @@ def test_importing_a_report_loads_nothing_that_draws() -> None:
         "print(sorted({'matplotlib', 'jinja2', 'markdown_it'} & sys.modules.keys()))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
-
-
-def test_an_interval_is_split_off_its_value() -> None:
-    assert split_interval("37.5 [34.1, 40.9]") == ("37.5", "[34.1, 40.9]")
-    assert split_interval("−3 [−4, –]") == ("−3", "[−4, –]")
-    assert split_interval("not [a, number]") == ("not [a, number]", "")
-    assert split_interval("–") == ("–", "")
-
-
-def test_a_table_too_wide_for_paper_is_known() -> None:
-    interval = "37.5 [34.1, 40.9]"
-    tables = [Table("t", ("a", *"bcdefg"[:n]), (Group("", (("x", *[interval] * n),)),)) for n in (5, 6)]
-    assert [is_wide(table) for table in tables] == [False, False]
-    assert is_wide(Table("t", ("System", *"bcdefg"), (Group("", (("a-long-name", *[interval] * 6),)),)))

@@ -13,8 +13,8 @@ from abruzzi.evaluation.report.score_tables import (
     price_tables,
     score_tables,
 )
-from abruzzi.evaluation.report.table import Table
 from abruzzi.evaluation.scores import Score
+from abruzzi.pages.table import Table
 from abruzzi.statistics.averages import leave_one_out
 from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import around, difference, make_protocol, make_score

@@ -4,8 +4,8 @@ from typing import Any
 
 from abruzzi.evaluation.protocol import ModelIdentity
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.settings_tables import fact_table, settings_tables
-from abruzzi.evaluation.report.table import Table
+from abruzzi.evaluation.report.settings_tables import settings_tables
+from abruzzi.pages.table import Table
 from tests.evaluation.report.example import make_protocol, make_score
 
 
@@ -55,9 +55,3 @@ def test_settings_of_a_system_that_are_the_same_on_all_benchmarks_are_said_once(
     scores = tuple(make_score(system, benchmark) for system in ("single", "full") for benchmark in ("a", "b"))
     own = settings_tables(ReportInput("t", scores))[-1]
     assert [(group.title, len(group.rows)) for group in own.groups] == [("", 2)]
-
-
-def test_facts_keep_their_order() -> None:
-    (table,) = fact_table("Facts", {"command": "b", "date": "a"})
-    assert table.groups[0].rows == (("command", "b"), ("date", "a"))
-    assert fact_table("Facts", {}) == []

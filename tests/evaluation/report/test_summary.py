@@ -4,8 +4,9 @@ from typing import Any
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
-from abruzzi.evaluation.report.summary import Finding, summarise
+from abruzzi.evaluation.report.summary import summarise
 from abruzzi.evaluation.scores import Score
+from abruzzi.pages.page import Finding
 from abruzzi.statistics.averages import leave_one_out
 from abruzzi.statistics.estimate import Estimate
 from tests.evaluation.report.example import around, difference, make_protocol, make_row, make_score, make_table

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable, Section
-from abruzzi.evaluation.report.digits import MISSING, count, percent, points, whole_percent
-from abruzzi.evaluation.report.table import Footnotes, Table, drop_empty_columns, group_by, plain
+from abruzzi.pages.digits import MISSING, count, percent, points, whole_percent
+from abruzzi.pages.table import Footnotes, Table, drop_empty_columns, group_by, plain
 
 AVERAGES = ("micro", "macro")
 """Names of benchmarks that are averages."""

@@ -6,15 +6,18 @@ curve of one point. Every plot has a key in words and an alternative text with i
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.report.component_tables import AVERAGES, ORACLE, SECTIONS
-from abruzzi.evaluation.report.digits import count, percent, points
-from abruzzi.evaluation.report.looks import BOUND, HELPS, HURTS, UNCLEAR, Look, look
 from abruzzi.evaluation.report.outline import component_key
-from abruzzi.evaluation.report.plots import (
+from abruzzi.evaluation.report.report_input import ReportInput
+from abruzzi.evaluation.report.rows import ScoreRow, name_rows
+from abruzzi.pages.canvas import alt_text
+from abruzzi.pages.digits import count, percent, points
+from abruzzi.pages.looks import BOUND, HELPS, HURTS, UNCLEAR, Look, look
+from abruzzi.pages.page import KeyEntry, Plot
+from abruzzi.pages.plots import (
     Bar,
     Curve,
     Lengths,
@@ -24,31 +27,10 @@ from abruzzi.evaluation.report.plots import (
     draw_lengths,
     draw_points,
 )
-from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.rows import ScoreRow, name_rows
-from abruzzi.evaluation.report.table import plain
+from abruzzi.pages.table import plain
 from abruzzi.statistics.estimate import Estimate
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEntry:
-    """A line of a plot's key."""
-
-    label: str
-    look: Look
-    kind: str
-    """``point``, ``line``, ``bar`` or ``outline``: how the sample is drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A drawing with its words."""
-
-    title: str
-    svg: str
-    key: tuple[KeyEntry, ...] = ()
 
 
 def draw_plots(report: ReportInput) -> dict[str, list[list[Plot]]]:
@@ -102,7 +84,7 @@ def _gain_plots(key: str, benchmark: str, rows: Sequence[ComponentRow]) -> list[
         list(bars.items()),
         label="Accuracy above or below the base, points",
         name=f"{key} gain {benchmark}",
-        alt=_alt(title, told),
+        alt=alt_text(title, told),
     )
     return [Plot(title, svg, tuple(KeyEntry(words, shown, "bar") for words, shown in dict.fromkeys(looks)))]
 
@@ -131,7 +113,7 @@ def _variant_price_plots(key: str, benchmark: str, rows: Sequence[ComponentRow])
     if len(drawn) < 2:
         return []
     title = f"Accuracy against tokens: {_name(benchmark)}"
-    svg = draw_points(drawn, name=f"{key} price {benchmark}", alt=_alt(title, told))
+    svg = draw_points(drawn, name=f"{key} price {benchmark}", alt=alt_text(title, told))
     return [Plot(title, svg, tuple(entries))]
 
 
@@ -161,7 +143,7 @@ def _price_plot(benchmark: str, rows: Sequence[ScoreRow], looks: Mapping[str, Lo
     drawn = [Point(s.completion_tokens, s.accuracy, looks[row.label]) for row, s in zip(rows, scores, strict=True)]
     told = [_tell_point(row.marked, s.accuracy, s.completion_tokens) for row, s in zip(rows, scores, strict=True)]
     title = f"Accuracy against tokens: {benchmark}"
-    svg = draw_points(drawn, name=f"scores price {benchmark}", alt=_alt(title, told))
+    svg = draw_points(drawn, name=f"scores price {benchmark}", alt=alt_text(title, told))
     return Plot(title, svg, tuple(KeyEntry(row.marked, looks[row.label], "point") for row in rows))
 
 
@@ -198,7 +180,7 @@ def _curve_plot(
         label=label,
         around=around,
         name=f"{key} {title}",
-        alt=_alt(title, told),
+        alt=alt_text(title, told),
     )
     return Plot(title, svg, tuple(KeyEntry(name, looks[name], "line") for name in curves))
 
@@ -222,7 +204,7 @@ def _lengths_plot(title: str, rows: Sequence[Lengths], key: str) -> Plot:
         for row in rows
         for all_ in [(*row.chosen, *row.spent)]
     ]
-    svg = draw_lengths(rows, name=f"{key} {title}", alt=_alt(title, told))
+    svg = draw_lengths(rows, name=f"{key} {title}", alt=alt_text(title, told))
     entries = [KeyEntry("chosen", UNCLEAR, "bar"), KeyEntry("everything spent", UNCLEAR, "outline")]
     return Plot(title, svg, tuple(entries) if any(row.spent for row in rows) else ())
 
@@ -240,7 +222,7 @@ def _domain_plots(groups: Mapping[str, Sequence[ScoreRow]], looks: Mapping[str, 
         if bars:
             title = f"Accuracy: {plain(domain)}"
             told = [f"{bar.label} on {name} {percent(bar.estimate)} %" for name, own in bars.items() for bar in own]
-            svg = draw_bars(list(bars.items()), label="Accuracy, %", name=f"domain {domain}", alt=_alt(title, told))
+            svg = draw_bars(list(bars.items()), label="Accuracy, %", name=f"domain {domain}", alt=alt_text(title, told))
             made.append(Plot(title, svg))
     return made
 
@@ -268,7 +250,3 @@ def _name(benchmark: str) -> str:
 
 def _tell_point(label: str, accuracy: Estimate, tokens: float) -> str:
     return f"{label} {percent(accuracy)} % for {count(tokens)} tokens"
-
-
-def _alt(title: str, told: Sequence[str]) -> str:
-    return f"{title}. {'; '.join(told)}.".replace("\N{NO-BREAK SPACE}", " ")

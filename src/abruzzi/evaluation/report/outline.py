@@ -1,27 +1,19 @@
 """The order of a report: which sections it has and which tables stand in them, the same in every format."""
 
-from dataclasses import dataclass
-
 from abruzzi.evaluation.component_table import ComponentTable
 from abruzzi.evaluation.report.component_tables import component_tables, solver_of
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.score_tables import curve_tables, domain_tables, price_tables, score_tables
-from abruzzi.evaluation.report.settings_tables import fact_table, settings_tables
-from abruzzi.evaluation.report.table import Table, join_words, plain
+from abruzzi.evaluation.report.settings_tables import settings_tables
+from abruzzi.evaluation.report.summary import summarise
+from abruzzi.pages.page import Page, Section
+from abruzzi.pages.table import fact_table, join_words, plain
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A section with its tables; one without any has plots only, or prose."""
-
-    key: str
-    """Names it within the page: lower case, digits and hyphens."""
-    title: str
-    tables: tuple[Table, ...]
-    intro: tuple[Table, ...] = ()
-    """What was measured and how, above everything else of the section."""
-    markdown: str = ""
-    """Prose and tables that are Markdown already."""
+def lay_out(report: ReportInput) -> Page:
+    """Lay a report out as a page, the same for every format."""
+    made_on = [describe_solvers(report), plain(report.facts.get("date", ""))]
+    return Page(report.title, " · ".join(filter(None, made_on)), tuple(summarise(report)), tuple(outline(report)))
 
 
 def outline(report: ReportInput) -> list[Section]:

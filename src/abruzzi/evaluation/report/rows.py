@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from abruzzi.evaluation.components import short_names
 from abruzzi.evaluation.report.report_input import ReportInput
-from abruzzi.evaluation.report.table import DAGGER, plain
 from abruzzi.evaluation.scores import Score
+from abruzzi.pages.table import DAGGER, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ Nothing is hidden: failed, broken and missing samples have their columns also wh
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median, quantiles
 
-from abruzzi.evaluation.report.digits import MISSING, count, p_value, percent, points, quantity, whole_percent
 from abruzzi.evaluation.report.report_input import PairedRow, ReportInput
 from abruzzi.evaluation.report.rows import ScoreRow, difference_notes, mark_label, name_rows, short_benchmarks
-from abruzzi.evaluation.report.table import Group, Table, drop_empty_columns, group_by, plain
 from abruzzi.evaluation.samples import SampleOutcome
 from abruzzi.evaluation.scores import Score
 from abruzzi.nouns import DecidedBy
+from abruzzi.pages.digits import MISSING, count, p_value, percent, points, quantity, whole_percent
+from abruzzi.pages.table import Group, Table, drop_empty_columns, group_by, plain
 from abruzzi.statistics.estimate import Estimate
 
 SIGNIFICANT = 0.05

@@ -3,13 +3,11 @@
 Settings that all rows share are said once; what else a row was made under stands beside its name.
 """
 
-from collections.abc import Mapping
-
 from abruzzi.evaluation.protocol import ModelIdentity, Protocol
-from abruzzi.evaluation.report.digits import MISSING, count
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.rows import name_rows
-from abruzzi.evaluation.report.table import Group, Table, drop_empty_columns, group_by, plain
+from abruzzi.pages.digits import MISSING, count, setting
+from abruzzi.pages.table import Group, Table, drop_empty_columns, group_by, plain, words_table
 
 HASH_DIGITS = 12
 """Hexadecimal digits of a hash that a table shows."""
@@ -26,7 +24,7 @@ def settings_tables(report: ReportInput) -> list[Table]:
     made = [_benchmark_table(protocols), _model_table(protocols)]
     if shared:
         cells = tuple((name, value) for name, value in shared.items())
-        made.append(_words("Settings of all rows", ("Setting", "Value"), (Group("", cells),)))
+        made.append(words_table("Settings of all rows", ("Setting", "Value"), (Group("", cells),)))
     own: dict[tuple[str, str], list[str]] = {}
     for row, flat in zip(rows, settings, strict=True):
         text = "; ".join(f"{name}: {value}" for name, value in flat.items() if name not in shared)
@@ -34,18 +32,8 @@ def settings_tables(report: ReportInput) -> list[Table]:
     if any(text for _, text in own):
         num_benchmarks = len({row.benchmark for row in rows})
         cells = [("" if len(on) == num_benchmarks else ", ".join(on), cell) for cell, on in own.items()]
-        made.append(_words("Settings of each row that not all share", ("System", "Settings"), group_by(cells)))
+        made.append(words_table("Settings of each row that not all share", ("System", "Settings"), group_by(cells)))
     return made
-
-
-def fact_table(caption: str, facts: Mapping[str, str]) -> list[Table]:
-    """Make a table of names and values; none without facts."""
-    cells = tuple((plain(name), plain(value)) for name, value in facts.items())
-    return [_words(caption, ("What", "Value"), (Group("", cells),))] if cells else []
-
-
-def _words(caption: str, head: tuple[str, ...], groups: tuple[Group, ...]) -> Table:
-    return Table(caption, head, groups, num_text=len(head), has_last_words=True)
 
 
 def _benchmark_table(protocols: list[Protocol]) -> Table:
@@ -78,17 +66,7 @@ def _model_table(protocols: list[Protocol]) -> Table:
 def _flatten(protocol: Protocol) -> dict[str, str]:
     """Name → value of everything but the items; models and their roles, prompts and their hashes included."""
     flat = {"Abruzzi": protocol.version, "runs": str(protocol.runs)}
-    flat |= {name: _show(value) for name, value in protocol.ask.model_dump().items()}
+    flat |= {name: setting(value) for name, value in protocol.ask.model_dump().items()}
     flat |= {f"{role} model": model.name for role, model in protocol.models.items()}
     flat |= {f"prompt {name}": digest[:HASH_DIGITS] for name, digest in protocol.prompts.items()}
     return {plain(name): plain(value) for name, value in flat.items()}
-
-
-def _show(value: object) -> str:
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
-    return f"{value:g}" if isinstance(value, float) else str(value)

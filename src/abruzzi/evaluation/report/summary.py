@@ -5,35 +5,23 @@ in no other case. Where nothing helps, the first sentence says so. Averages over
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from abruzzi.evaluation.component_table import ComponentRow, ComponentTable
 from abruzzi.evaluation.report.component_tables import AVERAGES, ORACLE, group_variants, solver_of
-from abruzzi.evaluation.report.digits import count, p_value, percent, points
 from abruzzi.evaluation.report.report_input import ReportInput
 from abruzzi.evaluation.report.rows import ScoreRow, mark_label, name_rows, short_benchmarks
 from abruzzi.evaluation.report.score_tables import SIGNIFICANT
-from abruzzi.evaluation.report.table import DAGGER, join_words, plain
 from abruzzi.evaluation.samples import UNSCORED, SampleOutcome
+from abruzzi.pages.digits import count, p_value, percent, points
+from abruzzi.pages.page import Finding, Kind
+from abruzzi.pages.table import DAGGER, join_words, plain
 from abruzzi.statistics.estimate import Estimate
 
-Kind = Literal["helps", "helps in part", "does not help", "bound", "result", "caution"]
 MANY_CUT = 0.1
 """A share of truncated samples above this is worth a sentence."""
 FEW = 3
 """Up to so many benchmarks are named one by one; of more, a sentence gives their number and the range."""
 _PER_CENT = "\N{NO-BREAK SPACE}%"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One sentence of the summary."""
-
-    kind: Kind
-    subject: str
-    """What it is about; the sentence goes on from it."""
-    text: str
 
 
 def summarise(report: ReportInput) -> list[Finding]:

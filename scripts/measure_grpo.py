@@ -1,0 +1,195 @@
+"""Measures our GRPO loop beside TRL's ``GRPOTrainer`` as it comes: same weights, prompts, group size and lengths.
+
+    .venv/bin/python scripts/measure_grpo.py RECIPE --start RUN --repeats 3
+
+Both take turns in one process, a step each at a time, so that a busy machine slows both. A step of either samples
+``prompts_per_step`` groups, verifies them with our verifiers and updates once. What counts is the price of what is
+learnt: seconds (wall, and of the processor) per rollout that has an advantage. TRL is set up as its documentation
+does for one device: batch of 32 completions, gradient accumulation over the rest, loss dapo, no KL; its generation is
+``model.generate``. Ours samples on until enough groups teach something; all of that is in its seconds.
+
+Prints a Markdown table of medians.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from abruzzi.cli.wiring import cache_folder
+from abruzzi.nouns import FinishReason, Outcome
+from abruzzi.training.grpo.collect import collect, update_share
+from abruzzi.training.grpo.rewards import judge_replies, verify_replies
+from abruzzi.training.grpo.stream import PromptStream
+from abruzzi.training.grpo.torch_sampler import TorchSampler
+from abruzzi.training.grpo.update import update_policy
+from abruzzi.training.material import gather_portions, gather_prompts
+from abruzzi.training.policy import Policy, open_policy
+from abruzzi.training.recipe import Recipe, read_recipe
+
+MICRO_BATCH = 32
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--start", required=True)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[])
+    arguments = parser.parse_args()
+    recipe = read_recipe(arguments.recipe, [f"model.start={arguments.start}", *arguments.set])
+    ours, theirs = make_ours(recipe), make_theirs(recipe)
+    for step in (ours, theirs):  # the first step of each pays for imports, caches and the verifiers' processes
+        step()
+    rows: dict[str, list[dict[str, float]]] = {"abruzzi": [], "trl": []}
+    for _ in range(arguments.repeats):
+        for name, step in (("abruzzi", ours), ("trl", theirs)):
+            wall, processor = time.perf_counter(), time.process_time()
+            facts = step()
+            facts |= {"wall": time.perf_counter() - wall, "cpu": time.process_time() - processor}
+            rows[name].append(facts)
+    show(rows)
+
+
+def make_ours(recipe: Recipe) -> Callable[[], dict[str, float]]:
+    """Set up our loop; returns what does one step."""
+    policy, prompts = _open(recipe)
+    settings = recipe.grpo
+    assert settings is not None, "a GRPO recipe"
+    sampler = TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=settings.rows)
+    optimizer = torch.optim.AdamW(policy.trained().values(), lr=settings.learning_rate, weight_decay=0.0)
+    stream = PromptStream(prompts, seed=1)
+    state = {"share": 0.5, "step": 0}
+
+    def step() -> dict[str, float]:
+        state["step"] += 1
+        sampler.sync()
+        batch = collect(
+            stream,
+            sampler,
+            policy.tokenizer,
+            settings,
+            seed=int(state["step"]),
+            share=state["share"],
+            verify=verify_replies,
+        )
+        update_policy(policy, optimizer, batch.used, settings, start=None)
+        state["share"] = update_share(state["share"], batch)
+        return {
+            "rollouts": len(batch.rollouts),
+            "useful": sum(len(scored.group.rollouts) for scored in batch.used),
+            "tokens": sum(len(rollout.sampled.ids) for rollout in batch.rollouts),
+        }
+
+    return step
+
+
+def make_theirs(recipe: Recipe) -> Callable[[], dict[str, float]]:
+    """Set up TRL's trainer; returns what does one optimiser step of it."""
+    policy, prompts = _open(recipe)
+    settings = recipe.grpo
+    assert settings is not None, "a GRPO recipe"
+    by_text = {policy.tokenizer.decode(prompt.ids): prompt for prompt in prompts}
+    facts: dict[str, float] = {}
+
+    def reward(prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
+        replies = [
+            (
+                by_text[prompt].item,
+                text,
+                FinishReason.STOP if policy.tokenizer.eos_token_id in ids else FinishReason.LENGTH,
+            )
+            for prompt, text, ids in zip(prompts, completions, completion_ids, strict=True)
+        ]
+        rewards = [float(v.outcome is Outcome.CORRECT) for v in judge_replies(replies)]
+        groups = [rewards[i : i + settings.group_size] for i in range(0, len(rewards), settings.group_size)]
+        facts["rollouts"] = len(rewards)
+        facts["useful"] = settings.group_size * sum(len(set(group)) > 1 for group in groups)
+        facts["tokens"] = sum(map(len, completion_ids))
+        return rewards
+
+    num_rollouts = settings.prompts_per_step * settings.group_size
+    trainer: Any = GRPOTrainer(
+        model=policy.model,
+        reward_funcs=reward,
+        args=GRPOConfig(
+            output_dir="/tmp/abruzzi-measure-grpo",  # noqa: S108 - nothing is saved
+            per_device_train_batch_size=min(MICRO_BATCH, num_rollouts),
+            gradient_accumulation_steps=max(1, num_rollouts // MICRO_BATCH),
+            num_generations=settings.group_size,
+            max_completion_length=settings.max_tokens,
+            temperature=settings.temperature,
+            learning_rate=settings.learning_rate,
+            beta=0.0,
+            max_steps=1000,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            gradient_checkpointing=False,
+            bf16=False,
+            dataloader_pin_memory=False,
+            mask_truncated_completions=settings.mask_truncated,
+            epsilon=settings.clip_low,
+            epsilon_high=settings.clip_high,
+            logging_strategy="no",
+        ),
+        train_dataset=Dataset.from_dict({"prompt": list(by_text)}),
+        processing_class=policy.tokenizer,
+    )
+    trainer.create_optimizer_and_scheduler(num_training_steps=1000)
+    batches = iter(trainer.get_train_dataloader())
+    accumulation = trainer.args.gradient_accumulation_steps
+    trainer.current_gradient_accumulation_steps = accumulation
+
+    def step() -> dict[str, float]:
+        for _ in range(accumulation):
+            trainer.training_step(trainer.model, next(batches), None)
+        torch.nn.utils.clip_grad_norm_(list(policy.trained().values()), settings.max_grad_norm)
+        trainer.optimizer.step()
+        trainer.optimizer.zero_grad()
+        return dict(facts)
+
+    return step
+
+
+def show(rows: dict[str, list[dict[str, float]]]) -> None:
+    """Print medians, and ours against theirs."""
+    columns: dict[str, Callable[[dict[str, float]], float]] = {
+        "rollouts/s": lambda r: r["rollouts"] / r["wall"],
+        "tokens/s": lambda r: r["tokens"] / r["wall"],
+        "s per step": lambda r: r["wall"],
+        "useful rollouts per step": lambda r: r["useful"],
+        "s per 100 useful rollouts": lambda r: 100 * r["wall"] / max(1.0, r["useful"]),
+        "CPU s per 100 useful rollouts": lambda r: 100 * r["cpu"] / max(1.0, r["useful"]),
+    }
+    sys.stdout.write("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns) + "\n")
+    for name, found in rows.items():
+        sys.stdout.write(
+            f"| {name} | "
+            + " | ".join(f"{statistics.median(map(of, found)):.3g}" for of in columns.values())
+            + " |"
+            + "\n"
+        )
+    cells: list[str] = []
+    for of in columns.values():
+        ratios = [of(one) / of(other) for one, other in zip(rows["abruzzi"], rows["trl"], strict=True) if of(other)]
+        cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
+    sys.stdout.write("| ratio, median of pairs | " + " | ".join(cells) + " |" + "\n")
+
+
+def _open(recipe: Recipe) -> tuple[Policy, list[Any]]:
+    policy = open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=1)
+    return policy, gather_prompts(recipe.data, policy.tokenizer, gather_portions(recipe.data))
+
+
+if __name__ == "__main__":
+    main()

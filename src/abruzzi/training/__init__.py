@@ -1,0 +1,1 @@
+"""Training: SFT, GRPO on verifiable rewards, planner and judge adapters, checkpoints, export. Alone imports torch."""

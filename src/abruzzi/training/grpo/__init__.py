@@ -1,0 +1,1 @@
+"""GRPO: group-relative policy optimisation on verifiable rewards (arXiv 2402.03300)."""
