@@ -11,9 +11,14 @@ from typing import Any
 
 import torch
 
+from abruzzi.data.examples import Example
+from abruzzi.nouns import Message
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.grpo.train import Grpo, train_grpo
 from abruzzi.training.policy import Policy
+from abruzzi.training.recipe import SftSettings
+from abruzzi.training.sft import Sft, train_sft
+from abruzzi.training.tokens import Tokens, encode_examples
 from tests.training.toys import grpo_settings, make_policy, make_prompts, verify_even
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -59,6 +64,32 @@ def die_at(look: int | None) -> Callable[[], float]:
 def run_grpo(run: Path, steps: int, look: int | None) -> None:
     torch.set_num_threads(1)
     train_grpo(make_grpo(run, steps=steps, clock=die_at(look)))
+
+
+def make_tokens(count: int) -> list[Tokens]:
+    """Sums with their answers, of different lengths."""
+    policy = make_policy()
+    questions = [f"What is {n} + {10**(n % 5)}?" for n in range(count)]
+    examples = [Example(q, (Message("user", q),), f"<answer>{len(q)} {'so' * (n % 3)}</answer>") for n, q in enumerate(questions)]
+    return list(encode_examples(policy.tokenizer, examples, max_tokens=128).kept)
+
+
+def make_sft(run: Path, *, policy: Policy | None = None, **changes: Any) -> Sft:
+    """A run on a model with random weights; what is no field of ``Sft`` changes the settings."""
+    fields = {key: changes.pop(key) for key in ("examples", "on_row", "clock") if key in changes}
+    small: dict[str, Any] = {"max_steps": 6, "max_tokens": 128, "accumulation": 2, "save_every": 2}
+    run.mkdir(exist_ok=True)
+    return Sft(
+        policy=policy or make_policy(),
+        settings=SftSettings.model_validate(small | changes),
+        run=run,
+        **{"examples": make_tokens(16)} | fields,
+    )
+
+
+def run_sft(run: Path, look: int | None) -> None:
+    torch.set_num_threads(1)
+    train_sft(make_sft(run, clock=die_at(look)))
 
 
 def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:

@@ -1,6 +1,7 @@
 """``abruzzi train``: fine-tune, reinforce, export, report."""
 
 import os
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -42,14 +43,165 @@ def grpo_command(recipe: RecipeFile, out: Out = None, changes: Set = None) -> in
     return run_grpo(read_recipe(recipe, changes or ()), out)
 
 
-def _require() -> None:
+@app.command(name="rates")
+def rates_command(
+    recipe: RecipeFile,
+    out: Annotated[Path, typer.Option("--out", help="JSON Lines file of the rates; gone on with where it is there.")],
+    samples: Annotated[int, typer.Option(help="Completions per item.")] = 8,
+    changes: Set = None,
+) -> int:
+    """Measure how often each training item passes, for the difficulty filter; the same command goes on.
+
+    abruzzi train rates recipes/smollm2-135m/grpo.toml --out runs/rates.jsonl
+    """
+    _require()
+    from abruzzi.cli.training import run_rates
+    from abruzzi.training.recipe import read_recipe
+
+    return run_rates(read_recipe(recipe, changes or ()), out, samples)
+
+
+@app.command(name="report")
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; several are drawn side by side.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write.  [default: the first run]")] = None,
+) -> int:
+    """Draw a run's curves: report.md and one self-contained report.html.
+
+    abruzzi train report runs/tiny-grpo
+    """
+    _require()
+    from abruzzi.cli.train_reporting import report_runs
+
+    return report_runs(runs, out)
+
+
+class ExportKind(StrEnum):
+    """What a checkpoint is exported as."""
+
+    ADAPTER_HF = "adapter-hf"
+    MERGED_HF = "merged-hf"
+    ADAPTER_GGUF = "adapter-gguf"
+    MERGED_GGUF = "merged-gguf"
+
+
+@app.command(name="export")
+def export_command(
+    run: Annotated[Path, typer.Argument(help="A run, or one of its checkpoints.")],
+    to: Annotated[ExportKind, typer.Option("--to", help="What to write.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder, or a .gguf file; must not exist.")],
+    precision: Annotated[
+        str | None, typer.Option(help="float32, float16, bfloat16; f32, f16, q8_0, q4_0, q4_1 for GGUF.")
+    ] = None,
+    check: Annotated[int, typer.Option(help="Greedy completions to compare with the trained model's.")] = 0,
+) -> int:
+    """Export a checkpoint for others to run: as an adapter or merged, for Hugging Face or llama.cpp.
+
+    abruzzi train export runs/135m-grpo --to adapter-gguf --out solver.gguf --check 100
+    """
+    _require()
+    from abruzzi.cli.exporting import run_export
+
+    return run_export(run, to.value, out, precision=precision, check=check)
+
+
+Solver = Annotated[Path, typer.Argument(help="Run of the trained solver.")]
+DataOut = Annotated[Path, typer.Option("--out", help="Folder of what is made.")]
+Items = Annotated[int, typer.Option(help="Fresh items per family.")]
+Samples = Annotated[int, typer.Option(help="Replies per item.")]
+MaxTokens = Annotated[int, typer.Option(help="Of a reply.")]
+Seed = Annotated[int, typer.Option(help="Of items and draws; another than the solver was trained with.")]
+
+
+@app.command(name="judge-data")
+def judge_data_command(
+    solver: Solver,
+    out: DataOut,
+    items: Items = 300,
+    samples: Samples = 8,
+    max_tokens: MaxTokens = 128,
+    seed: Seed = 101,
+) -> int:
+    """Pair right and wrong replies of a solver, to train a judge on.
+
+    abruzzi train judge-data runs/135m-grpo --out runs/135m-judge-data
+    """
+    _require()
+    from abruzzi.cli.train_data import make_judge_data
+
+    return make_judge_data(solver, out, items=items, samples=samples, max_tokens=max_tokens, seed=seed)
+
+
+@app.command(name="planner-data")
+def planner_data_command(
+    solver: Solver,
+    out: DataOut,
+    items: Items = 200,
+    tried: Annotated[int, typer.Option(help="Of these, items that plans are tried on.")] = 60,
+    samples: Samples = 8,
+    max_tokens: MaxTokens = 128,
+    seed: Seed = 202,
+) -> int:
+    """Find the plans that raise a solver's pass rate, to train a planner on; the same command goes on.
+
+    abruzzi train planner-data runs/135m-grpo --out runs/135m-planner-data
+    """
+    _require()
+    from abruzzi.cli.train_data import make_planner_data
+
+    return make_planner_data(solver, out, items=items, tried=tried, samples=samples, max_tokens=max_tokens, seed=seed)
+
+
+ScaleFile = Annotated[Path | None, typer.Option("--scale", help="The machines.  [default: scale.toml beside it]")]
+
+
+@app.command(name="estimate")
+def estimate_command(recipe: RecipeFile, scale: ScaleFile = None, changes: Set = None) -> int:
+    """Estimate the memory and the hours of a large recipe, on paper.
+
+    abruzzi train estimate recipes/k2-think-32b/sft.toml
+    """
+    _require("torch", "transformers", "peft")
+    from abruzzi.cli.scaling import SCALE_FILE, run_estimate
+    from abruzzi.training.recipe import read_recipe
+
+    return run_estimate(read_recipe(recipe, changes or ()), scale or recipe.parent / SCALE_FILE)
+
+
+@app.command(name="verl")
+def verl_command(
+    recipe: RecipeFile,
+    out: Out = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Hugging Face folder to start from.  [default: model.start]")
+    ] = None,
+    scale: ScaleFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the rows, print the command, stop.")] = False,
+    changes: Set = None,
+) -> int:
+    """Run GRPO on a Ray cluster through verl, with our verifiers as its reward (docs/training-at-scale.md).
+
+    abruzzi train verl recipes/k2-think-32b/grpo.toml --out runs/k2-think-32b-grpo
+    """
+    _require("torch", "transformers", "peft")
+    from abruzzi.cli.scaling import SCALE_FILE, run_verl
+    from abruzzi.training.recipe import read_recipe
+
+    changed = read_recipe(recipe, changes or ())
+    return run_verl(changed, scale or recipe.parent / SCALE_FILE, model, out, is_dry=dry_run)
+
+
+def _require(*modules: str) -> None:
     """Prepare for torch: see that the optional packages are there before anything is begun.
+
+    Args:
+        modules: what is needed; none means what training on one machine needs.
 
     Raises:
         ConfigError: one is missing.
     """
     # libgomp reads this when torch loads it. Its spinning default collapses where the cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    for module in ("torch", "transformers", "peft", "trl", "reasoning_gym"):
+    for module in modules or ("torch", "transformers", "peft", "trl", "reasoning_gym"):
         if find_spec(module) is None:
             raise missing_package("training", module.replace("_", "-"), extra="train")

@@ -9,6 +9,7 @@ from typing import Any
 from abruzzi.cli.gauge import Gauge, open_gauge
 from abruzzi.cli.wiring import cache_folder
 from abruzzi.data.contamination.find import Settings, find_contamination
+from abruzzi.data.difficulty import keep_between, read_pass_rates
 from abruzzi.data.splits import get_question
 from abruzzi.data.training_rows import MalformedRow, TrainingRow
 from abruzzi.errors import ConfigError, DataError
@@ -18,6 +19,7 @@ from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.grpo.train import Grpo, train_grpo
 from abruzzi.training.material import gather_lessons, gather_portions, gather_prompts, held_out_prompts
 from abruzzi.training.policy import Policy, open_policy
+from abruzzi.training.rates import measure_rates
 from abruzzi.training.recipe import DataSettings, Recipe
 from abruzzi.training.run_record import start_record
 from abruzzi.training.scratch import make_tokenizer
@@ -93,6 +95,7 @@ def run_grpo(recipe: Recipe, out: Path | None) -> int:
         "stage": "grpo",
         "base": policy.identity,
         "num_prompts": len(prompts),
+        "num_filtered": sum(portion.num_filtered for portion in portions),
         "num_held_out": len(held_out),
         "num_malformed": len(malformed),
         "contamination": contamination,
@@ -112,6 +115,38 @@ def run_grpo(recipe: Recipe, out: Path | None) -> int:
             )
         )
     print(f"{run}: trained; next: abruzzi train report {run}")
+    return 0
+
+
+def run_rates(recipe: Recipe, out: Path, samples: int) -> int:
+    """Measure how often the model of a GRPO recipe, as it is now, gets each training item right.
+
+    Raises:
+        AbruzziError: it cannot be measured; what was measured stays.
+    """
+    settings = recipe.grpo
+    if settings is None:
+        raise ConfigError(f"the recipe {recipe.name} has no table [grpo]; rates are of the prompts that GRPO asks")
+    policy = open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=settings.seed)
+    prompts = gather_prompts(recipe.data, policy.tokenizer, gather_portions(recipe.data))
+    with open_gauge() as gauge:
+        measure_rates(
+            out,
+            prompts,
+            _make_sampler(policy, recipe),
+            policy.tokenizer,
+            name=recipe.name,
+            samples=samples,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            on_batch=lambda done, total: gauge.show("rates", done, total),
+        )
+    kept = keep_between((p.item for p in prompts), read_pass_rates(out, recipe.name), 0.0, 1.0)
+    print(
+        f"{out}: of {len(prompts)} items {kept.num_below} never pass and {kept.num_above} always; "
+        f"for the other {len(kept.items)} add --set data.rates={out} --set data.rates_of={recipe.name}"
+    )
     return 0
 
 

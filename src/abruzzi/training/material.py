@@ -5,13 +5,14 @@ split by the hash of their question. What asks a question that any source holds 
 so that neither a generator that repeats itself nor another source can leak. The same recipe gives the same sets.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from abruzzi.data.am_thinking import read_am_thinking
+from abruzzi.data.difficulty import Key, PassRate, keep_between
 from abruzzi.data.examples import Example, read_examples
 from abruzzi.data.guru import read_guru
 from abruzzi.data.items import Item, read_items
@@ -40,6 +41,8 @@ class Portion:
     held_out: tuple[Item, ...]
     malformed: tuple[MalformedRow, ...] = ()
     """Rows of a file that hold no item."""
+    num_filtered: int = 0
+    """Items left out because they pass too rarely, too often, or were not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,17 @@ def render_for(data: DataSettings) -> Any:
 def bare_messages(question: str, plan: str = "") -> tuple[Message, ...]:
     """Ask the question and nothing else: for models too small for instructions."""
     return (Message("user", f"{question}\n{plan}" if plan else question),)
+
+
+def _filter(portion: Portion, rates: Mapping[Key, PassRate], data: DataSettings) -> Portion:
+    kept = keep_between(portion.train, rates, data.rate_low, data.rate_high)
+    if not kept.items:
+        raise DataError(
+            f"no item of {portion.family} passes between {data.rate_low:g} and {data.rate_high:g} of the time "
+            f"({kept.num_below} below, {kept.num_above} above, {kept.num_unmeasured} not measured for "
+            f"{data.rates_of!r}); measure more, or widen the thresholds"
+        )
+    return replace(portion, train=kept.items, num_filtered=len(portion.train) - len(kept.items))
 
 
 def _gather(source: ProceduralSource | FileSource, data: DataSettings) -> Portion:

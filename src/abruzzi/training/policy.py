@@ -17,6 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from abruzzi.errors import CheckpointError, ConfigError
 from abruzzi.training.base import load_base
@@ -75,6 +76,7 @@ def open_policy(
         ConfigError: the base cannot be had, or the start does not fit it.
         CheckpointError: the start is no checkpoint.
     """
+    disable_progress_bar()
     device = pick_device() if device is None else device
     dtype = DTYPES[settings.dtype]
     start = None if settings.start is None else resolve_checkpoint(settings.start)

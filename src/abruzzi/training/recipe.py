@@ -100,6 +100,14 @@ class DataSettings(_Table):
     """No training row may match an item of these (``abruzzi data contamination``)."""
     prompt: Literal["solver", "bare"] = "solver"
     """How a question is put: as the pipeline's solver is asked, or alone, for models too small for instructions."""
+    rates: str | None = None
+    """File of pass rates (``abruzzi train rates``): GRPO asks only what passes now and then."""
+    rates_of: str = ""
+    """Whose rates in it; the name of the recipe that they were measured with."""
+    rate_low: float = 0.0
+    """Items that pass this often or less are left out."""
+    rate_high: float = 1.0
+    """Items that pass this often or more are left out."""
     allow_dirty: bool = False
     """Go on though rows match a benchmark; the record then says so."""
 
@@ -180,8 +188,8 @@ class GrpoSettings(_Table):
     def _check_old_policy(self) -> Self:
         if self.updates_per_step > 1 and self.temperature != 1:
             raise ValueError(
-                f"updates_per_step={self.updates_per_step} takes the sampler's probabilities for the old policy's, which "
-                f"are at temperature 1 and not {self.temperature:g}; set one of the two to 1"
+                f"updates_per_step={self.updates_per_step} takes the sampler's probabilities for the old policy's, "
+                f"which are at temperature 1 and not {self.temperature:g}; set one of the two to 1"
             )
         return self
 

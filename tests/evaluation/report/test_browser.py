@@ -1,30 +1,18 @@
 """The page in a real browser, offline: no error, no request but its own, no overflow, light, dark and printed."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from abruzzi.evaluation.protocol import ModelIdentity
 from abruzzi.evaluation.report.html import write_html
 from tests.evaluation.report.example import around, make_protocol, make_report, make_score, make_table
+from tests.pages.browsing import A4_WIDTH, CUT, DRAWN, LUMINANCES, OVERFLOW, needs_browser, open_page, run_browser
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
-
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-LUMINANCES = """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]
-    .map(colour => colour.match(/[0-9]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765)"""
-CUT = """() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
-    .map(box => box.getAttribute('aria-label'))"""
-DRAWN = """() => [...document.querySelectorAll('svg.drawing use, svg.drawing text')]
-    .map(shape => getComputedStyle(shape)).filter(style => style.fill !== 'none').map(style => style.fill)"""
-A4_WIDTH = 688
-"""Pixels between the margins of a printed page: 182 mm at 96 a inch."""
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +27,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-def open_page(browser: Browser, report: Path, *, width: int = 1200, is_dark: bool = False) -> Page:
-    """Open the report, and see that the browser neither complains nor asks for anything else."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if is_dark else "light", offline=True
-    )
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: said.append(request.url))
-    page.goto(report.as_uri())
-    assert said == [report.as_uri()], "nothing but the page itself was asked for, and nothing complained"
-    return page
+browser = pytest.fixture(scope="module")(run_browser)
 
 
 @pytest.mark.parametrize(("width", "is_dark"), [(390, True), (1200, False)])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,7 @@ def test_a_prompt_that_cannot_be_is_named(tmp_path: Path) -> None:
 @pytest.mark.engine
 @pytest.mark.slow
 def test_the_real_engine_samples_what_the_model_says() -> None:
-    cache = cache_folder()
+    cache = cache_folder(os.environ)
     base = load_base("embedded", cache_dir=cache, dtype=torch.float32, device="cpu")
     texts = [f"<|im_start|>user\nSay hello to {name}.<|im_end|>\n<|im_start|>assistant\n" for name in ("Ann", "Bob")]
     prompts = [base.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]

@@ -51,7 +51,8 @@ def test_a_run_and_its_control_share_their_axes(tmp_path: Path) -> None:
 def test_what_is_zero_or_not_recorded_is_not_drawn(tmp_path: Path) -> None:
     plots = plots_of(tmp_path, grpo=[step_row(1), step_row(2, hacks={"repetition": 0.004})])
     assert titles(plots["policy"]) == [
-        "Length", "Entropy", "Effective tokens after the sampler’s correction", "Loss", "Gradient norm", "Learning rate",
+        "Length", "Entropy", "Effective tokens after the sampler’s correction", "Loss", "Gradient norm",
+        "Learning rate",
     ]  # fmt: skip
     assert titles(plots["outcomes"]) == [
         "Without a readable answer", "Without a verdict (timeout or error)", "Empty answer",

@@ -94,9 +94,10 @@ def test_fine_tuning_says_its_loss_and_its_speed(tmp_path: Path) -> None:
 
 
 def test_the_largest_parts_of_the_seconds_are_named(tmp_path: Path) -> None:
-    findings = summary(tmp_path, grpo=[held_out_row(0, 0.1), step_row(1), step_row(2), step_row(3), step_row(4)])
+    rows = [held_out_row(0, 0.1, seconds={"all": 60.0}), *(step_row(step) for step in range(1, 5))]
+    findings = summary(tmp_path, grpo=rows)
     assert find(findings, "grpo, time:") == [
-        ("result", "60 s, of which 33.3 % held-out, 33.3 % sample and 20.0 % update; 64 rollouts, 1.60 per second.")
+        ("result", "100 s, of which 60.0 % held-out, 20.0 % sample and 12.0 % update; 64 rollouts, 1.60 per second.")
     ]
 
 
@@ -113,7 +114,7 @@ def test_cautions_name_what_is_not_finished_cut_or_without_a_verdict(tmp_path: P
     findings = summary(tmp_path, grpo=[step_row(1, truncated=0.25)])
     assert [text for _, text in find(findings, "grpo:")] == [
         "the run is not finished: 1 of 4 steps.",
-        "1 rollouts have no verdict (timeout or error), 6.2 % at the end; they are in no reward.",
+        "rollouts without a verdict (timeout or error): 1, at the end 6.2 %; they are in no reward.",
         "25.0 % of the rollouts are cut at their limit at the end.",
     ]
     assert [text for _, text in find(summary(tmp_path / "b", grpo=[]), "grpo:")] == ["no step is recorded."]

@@ -150,7 +150,7 @@ def test_the_command_writes_beside_the_first_run_and_names_its_files(
 def test_a_place_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> None:
     folders = make_runs(tmp_path)[1:2]
     (tmp_path / "file").touch()
-    with pytest.raises(RecordError, match="cannot write the report to .*; choose another --out"):
+    with pytest.raises(RecordError, match=r"cannot write the report to .*; choose another --out"):
         write_reports(folders, tmp_path / "file", {})
 
 

@@ -197,8 +197,8 @@ def _cautions(run: Run) -> list[Finding]:
     without = sum(number(row, "outcomes", o) or 0.0 for row in run.steps for o in (Outcome.TIMEOUT, Outcome.ERROR))
     if without:
         ends = ends_of(OUTCOMES[1].follow(run))
-        share = f", {percent(ends.last)}{_PER_CENT} at the end" if ends else ""
-        told.append(f"{count(without)} rollouts have no verdict (timeout or error){share}; they are in no reward")
+        share = f", at the end {percent(ends.last)}{_PER_CENT}" if ends else ""
+        told.append(f"rollouts without a verdict (timeout or error): {count(without)}{share}; they are in no reward")
     cut = ends_of(POLICY[1].follow(run))
     if cut is not None and cut.last > MANY_CUT:
         told.append(f"{percent(cut.last)}{_PER_CENT} of the rollouts are cut at their limit at the end")

@@ -27,9 +27,6 @@ from abruzzi.training.scale.verl_grader import parse_grader
 
 MAIN = "verl.trainer.main_ppo"
 REWARD = "pkg://abruzzi.training.scale.verl_reward"
-DUAL_CLIP = 10.0
-"""Ratio at which tokens of negative advantage are clipped too (arXiv 1912.09729), as in the public example."""
-
 Value: TypeAlias = str | int | float | bool | list[str] | None
 Overrides: TypeAlias = dict[str, Value]
 """Dotted key of verl's configuration → value; ``+`` before a key that verl's own files lack."""
@@ -172,7 +169,7 @@ def _actor(model: ModelSettings, grpo: GrpoSettings, scale: GrpoScale, files: Ve
         f"{actor}.clip_ratio": grpo.clip_low,
         f"{actor}.clip_ratio_low": grpo.clip_low,
         f"{actor}.clip_ratio_high": grpo.clip_high,
-        f"{actor}.clip_ratio_c": DUAL_CLIP,
+        f"{actor}.clip_ratio_c": grpo.dual_clip,
         f"{actor}.loss_agg_mode": _AGGREGATE[grpo.aggregate],
         f"{actor}.loss_scale_factor": grpo.max_tokens if grpo.aggregate == "constant" else None,
         f"{actor}.entropy_coeff": 0.0,

@@ -75,6 +75,7 @@ async def grade(row: Row, spec: str, open_model: OpenModel = open_model) -> tupl
     ledger = Ledger()
 
     async def complete(prompt: str) -> str:
+        """Ask the model, opened when the first question comes."""
         model = await open_model(spec)
         request = ChatRequest(Role.JUDGE, (Message("user", prompt),), max_tokens=MAX_TOKENS, temperature=0.0)
         (completion,) = await model.complete(request, ledger=ledger)
