@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader, dequantize
+from gguf import GGUFReader, GGUFWriter, dequantize
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
+from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from abruzzi.engine.gguf import inspect
 from abruzzi.errors import CheckpointError, ConfigError
 from abruzzi.training.gguf import Precision, permute, write_adapter, write_model
+from abruzzi.training.gguf_metadata import copy_metadata
 from tests.training.small import NUM_ROWS, add_adapter, make_llama, make_qwen, make_tokenizer
 
 # PEFT asks transformers by a name that transformers is about to drop.
@@ -151,6 +153,21 @@ def test_metadata_and_vocabulary_are_the_bases(tmp_path: Path) -> None:
     assert (read(file)["blk.0.ffn_up.weight"] == weight.astype(np.float16)).all()
 
 
+def test_tensors_of_the_base_that_are_computed_and_not_trained_are_copied(tmp_path: Path) -> None:
+    write_model(make_llama(is_tied=True), tmp_path / "plain.gguf", precision="f16", vocabulary=make_tokenizer())
+    plain, base = GGUFReader(tmp_path / "plain.gguf"), GGUFWriter(tmp_path / "base.gguf", "llama")
+    copy_metadata(plain, base)
+    base.add_tensor("rope_freqs.weight", np.array([1.0, 2.5, 8.0, 8.0], dtype=np.float32))
+    base.write_header_to_file()
+    base.write_kv_data_to_file()
+    base.write_tensors_to_file()
+    base.close()
+    write_model(make_llama(is_tied=True), tmp_path / "m.gguf", precision="q8_0", vocabulary=tmp_path / "base.gguf")
+    tensors = read(tmp_path / "m.gguf")
+    assert tensors["rope_freqs.weight"].tolist() == [1.0, 2.5, 8.0, 8.0]
+    assert tensors.keys() - read(tmp_path / "plain.gguf").keys() == {"rope_freqs.weight"}
+
+
 def test_a_base_of_another_shape_is_refused(tmp_path: Path) -> None:
     base = tmp_path / "base.gguf"
     write_model(make_llama(is_tied=True, num_hidden_layers=1), base, precision="f16", vocabulary=make_tokenizer())
@@ -167,6 +184,12 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     scaled = make_llama(is_tied=True, rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4})
     with pytest.raises(ConfigError, match="'linear' stand in the base's GGUF file"):
         write_model(scaled, file, precision="f16", vocabulary=tokenizer)
+    with pytest.raises(ConfigError, match=r"has 3\d\d tokens and the model 300: they do not belong together"):
+        write_model(make_llama(is_tied=True, vocab_size=300), file, precision="f16", vocabulary=tokenizer)
+    spaced = make_tokenizer()
+    spaced.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    with pytest.raises(ConfigError, match='no name is known here for splitting text by {"type": "Whitespace"}'):
+        write_model(make_llama(is_tied=True), file, precision="f16", vocabulary=spaced)
     with torch.no_grad():
         broken = make_llama(is_tied=True)
         broken.model.layers[0].mlp.up_proj.weight[3, 4] = float("nan")

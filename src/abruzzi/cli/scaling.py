@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+from abruzzi.cli.training import check_clean
+from abruzzi.cli.wiring import cache_folder
 from abruzzi.errors import ConfigError
+from abruzzi.training.base import find_base
 from abruzzi.training.checkpoint import resolve_checkpoint
 from abruzzi.training.material import gather_portions, render_for
 from abruzzi.training.recipe import Recipe
@@ -30,7 +33,7 @@ def run_verl(recipe: Recipe, scale: Path, model: Path | None, out: Path | None, 
     Args:
         recipe: of the stage GRPO.
         scale: the machines.
-        model: Hugging Face folder that training starts from; None takes the checkpoint that the recipe starts from.
+        model: Hugging Face folder that training starts from; None takes the recipe's start or base.
         out: the run's folder.
         is_dry: print the command and stop.
 
@@ -38,13 +41,13 @@ def run_verl(recipe: Recipe, scale: Path, model: Path | None, out: Path | None, 
         AbruzziError: something is missing, or verl cannot do it.
     """
     if model is None:
-        if recipe.model.start is None:
-            raise ConfigError("verl starts from a Hugging Face folder; name it with --model, or a run in model.start")
-        model = resolve_checkpoint(recipe.model.start)
+        start, cache = recipe.model.start, cache_folder(os.environ)
+        model = find_base(recipe.model.base, cache_dir=cache).folder if start is None else resolve_checkpoint(start)
     if not (model / "config.json").is_file():
         raise ConfigError(f"{model} is no Hugging Face folder with a whole model; name another with --model")
     render = render_for(recipe.data)
     portions = gather_portions(recipe.data)
+    check_clean(recipe.data, (item.question for portion in portions for item in portion.train))
     command = prepare_run(
         recipe,
         read_scale(scale),

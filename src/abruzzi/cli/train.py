@@ -172,9 +172,7 @@ def estimate_command(recipe: RecipeFile, scale: ScaleFile = None, changes: Set =
 def verl_command(
     recipe: RecipeFile,
     out: Out = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Hugging Face folder to start from.  [default: model.start]")
-    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Hugging Face folder.  [default: the recipe's]")] = None,
     scale: ScaleFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the rows, print the command, stop.")] = False,
     changes: Set = None,

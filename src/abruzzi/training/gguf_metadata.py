@@ -46,7 +46,7 @@ def add_metadata(writer: GGUFWriter, config: PretrainedConfig) -> None:
         raise ConfigError(f"positions of type {rope['rope_type']!r} stand in the base's GGUF file: give that file")
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_type("model")
-    writer.add_name(config.name_or_path or config.model_type)
+    writer.add_name(config.model_type)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -70,12 +70,18 @@ def add_vocabulary(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, nu
         num_rows: of the embedding; rows beyond the tokenizer's own are named and marked unused.
 
     Raises:
-        ConfigError: the tokenizer is of another kind, or splits text in a way that llama.cpp has no name for.
+        ConfigError: the tokenizer is of another kind, splits text in a way that llama.cpp has no name for, or has more
+            tokens than the model.
     """
     described = json.loads(cast("Any", tokenizer).backend_tokenizer.to_str())
     model = described["model"]
     if model["type"] != "BPE":
         raise ConfigError(f"a tokenizer of type {model['type']!r} cannot be written as GGUF: only byte-level BPE can")
+    num_tokens = len(cast("Any", tokenizer))
+    if num_tokens > num_rows:
+        raise ConfigError(
+            f"the tokenizer has {num_tokens} tokens and the model {num_rows}: they do not belong together"
+        )
     tokens = [f"[UNUSED{number}]" for number in range(num_rows)]
     kinds = [TokenType.UNUSED] * num_rows
     for token, number in model["vocab"].items():
