@@ -4,19 +4,21 @@
         [--repeats 3] [--threads 1] [--max-tokens 48] [--prompts 8] [--group-size 8]
 
 HF_FOLDER holds the base, each FILE the same base for the engine. The policy is the base with a LoRA adapter of rank 16
-on all linear layers, random and so small that it changes little. Prompts are the pipeline's own solver prompt with sums.
-``--only`` keeps the systems whose name holds a word.
+on all linear layers, random and so small that it changes little. Prompts are the pipeline's own for the solver, with
+sums. ``--only`` keeps the systems whose name holds a word.
 
 Cases: ``natural`` ends where the base ends its turn; ``full`` never ends before the limit; ``mixed`` ends, besides, at
 each of 2,000 tokens drawn at random, which makes lengths geometric. The engine knows the natural end alone.
+``generate`` takes 48 rows at a time, and gives no log-probabilities.
 
 Systems take turns, repeat by repeat, and medians are told. A CPU second is one of this process or of the engine's; on a
-busy machine it is the figure to compare, and wall seconds are the neighbours'. ``generate`` gives no log-probabilities.
+busy machine it is the figure to compare, and wall seconds are the neighbours'.
 """
 
 import argparse
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -128,9 +130,10 @@ def measure(name: str, systems: dict[str, Sample], prompts: Prompts, wanted: arg
             f"{rollouts / wall:.2f}",
             f"{per_token:.1f}",
             f"{tokens:.0f}",
-            f"{spread:.1f}",
+            f"{spread / 2:.1f}",
         )
-        print(f"| {name} | {system} | {' | '.join(cells)} |", flush=True)
+        sys.stdout.write(f"| {name} | {system} | {' | '.join(cells)} |\n")
+        sys.stdout.flush()
 
 
 def main() -> None:
@@ -154,18 +157,16 @@ def main() -> None:
             policy.save_pretrained(folder)
             write_adapter(Path(folder), policy.get_base_model().config, path)
 
-    print("| case | sampler | rollouts / CPU s | rollouts / s | CPU ms / token | tokens / rollout | spread, CPU s |")
-    print("|---|---|---|---|---|---|---|")
+    columns = ("case", "sampler", "rollouts / CPU s", "rollouts / s", "CPU ms / token", "tokens / rollout", "CPU s ±")
+    sys.stdout.write(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n")
     for case in wanted.case or ["natural", "full", "mixed"]:
         eos_ids = {"natural": [tokenizer.eos_token_id], "full": [], "mixed": [tokenizer.eos_token_id, *frequent]}[case]
         systems: dict[str, Sample] = {
-            "generate, 48 rows": with_generate(policy, eos_ids, 48),
-            "generate, 48 rows, static cache": with_generate(
-                policy, eos_ids, 48, cache_implementation="static", disable_compile=True
-            ),
+            "plain generate": with_generate(policy, eos_ids, 48),
+            "static generate": with_generate(policy, eos_ids, 48, cache_implementation="static", disable_compile=True),
             "torch, 64 rows": with_sampler(TorchSampler(policy, eos_ids)),
             "torch, 48 rows": with_sampler(TorchSampler(policy, eos_ids, max_rows=48)),
-            "torch, 64 rows, LoRA beside": with_sampler(TorchSampler(policy, eos_ids, merges_lora=False)),
+            "torch, LoRA beside": with_sampler(TorchSampler(policy, eos_ids, merges_lora=False)),
         }
         engines = [
             EngineSampler(

@@ -69,8 +69,11 @@ def run_grpo(run: Path, steps: int, look: int | None) -> None:
 def make_tokens(count: int) -> list[Tokens]:
     """Sums with their answers, of different lengths."""
     policy = make_policy()
-    questions = [f"What is {n} + {10**(n % 5)}?" for n in range(count)]
-    examples = [Example(q, (Message("user", q),), f"<answer>{len(q)} {'so' * (n % 3)}</answer>") for n, q in enumerate(questions)]
+    questions = [f"What is {n} + {10 ** (n % 5)}?" for n in range(count)]
+    examples = [
+        Example(q, (Message("user", q),), f"<answer>{len(q)} {'so' * (n % 3)}</answer>")
+        for n, q in enumerate(questions)
+    ]
     return list(encode_examples(policy.tokenizer, examples, max_tokens=128).kept)
 
 

@@ -188,7 +188,7 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         write_model(make_llama(is_tied=True, vocab_size=300), file, precision="f16", vocabulary=tokenizer)
     spaced = make_tokenizer()
     spaced.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    with pytest.raises(ConfigError, match='no name is known here for splitting text by {"type": "Whitespace"}'):
+    with pytest.raises(ConfigError, match=r"no name is known here for splitting text by .*Whitespace"):
         write_model(make_llama(is_tied=True), file, precision="f16", vocabulary=spaced)
     with torch.no_grad():
         broken = make_llama(is_tied=True)

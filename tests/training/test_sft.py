@@ -260,7 +260,9 @@ def mount_tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_stops_with_the_checkpoint_kept(tiny_disk: Path, tmp_path: Path) -> None:
     run = tiny_disk / "run"
-    with pytest.raises(CheckpointError, match=r"cannot write the checkpoint of step 4: .*; the last good one is .*002$"):
+    with pytest.raises(
+        CheckpointError, match=r"cannot write the checkpoint of step 4: .*; the last good one is .*002$"
+    ):
         train_sft(make_sft(run))
     assert list_checkpoints(run) == ["step-000002"]
     assert sorted(path.name for path in run.iterdir() if path.name.startswith(".trainer-")) == []

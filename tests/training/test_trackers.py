@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -202,7 +202,7 @@ def test_a_resumed_run_goes_on_under_its_identity_and_another_has_its_own(tmp_pa
         (tmp_path / folder).mkdir(exist_ok=True)
         with open_tracker(watch("wandb"), "r", {}, tmp_path / folder, load=library.load) as tracker:
             tracker.log(ROW)
-    opened = [told for told in library.told if isinstance(told, dict)]
+    opened = [cast("dict[str, Any]", told) for told in library.told if isinstance(told, dict)]
     first, again, other = (settings["id"] for settings in opened)
     assert first == again != other
     assert {settings["resume"] for settings in opened} == {"allow"}

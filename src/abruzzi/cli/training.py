@@ -2,18 +2,24 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from abruzzi.cli.gauge import Gauge, open_gauge
-from abruzzi.cli.wiring import cache_folder
+from abruzzi.cli.wiring import MAX_SLOTS, cache_folder
 from abruzzi.data.contamination.find import Settings, find_contamination
 from abruzzi.data.difficulty import keep_between, read_pass_rates
 from abruzzi.data.splits import get_question
 from abruzzi.data.training_rows import MalformedRow, TrainingRow
+from abruzzi.engine.settings import EngineSettings
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.evaluation.benchmarks.registry import find_benchmark
+from abruzzi.training.base import find_base
+from abruzzi.training.gguf import write_adapter
+from abruzzi.training.grpo.engine_sampler import EngineSampler
 from abruzzi.training.grpo.rollouts import Sampler
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.grpo.train import Grpo, train_grpo
@@ -25,6 +31,7 @@ from abruzzi.training.run_record import start_record
 from abruzzi.training.scratch import make_tokenizer
 from abruzzi.training.sft import Sft, train_sft
 from abruzzi.training.tokens import encode_examples
+from abruzzi.training.trackers import Tracker, open_tracker
 
 
 def run_sft(recipe: Recipe, out: Path | None) -> int:
@@ -58,7 +65,12 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
         **_sizes(policy),
     }
     start_record(run, recipe, facts)
-    with open_gauge() as gauge:
+    with open_gauge() as gauge, _open_tracker(recipe, run) as tracker:
+
+        def show(row: dict[str, Any]) -> None:
+            gauge.show("sft", row["step"], row["num_steps"], f"loss {row['loss']:.3f}")
+            tracker.log(row)
+
         train_sft(
             Sft(
                 policy=policy,
@@ -66,8 +78,7 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
                 settings=settings,
                 run=run,
                 is_bf16=recipe.model.dtype == "bfloat16",
-                trackers=() if recipe.watch.tracker == "none" else (recipe.watch.tracker,),
-                on_row=lambda row: gauge.show("sft", row["step"], row["num_steps"], f"loss {row['loss']:.3f}"),
+                on_row=show,
             )
         )
     print(f"{run}: trained; next: abruzzi train report {run}")
@@ -102,16 +113,20 @@ def run_grpo(recipe: Recipe, out: Path | None) -> int:
         **_sizes(policy),
     }
     start_record(run, recipe, facts)
-    with open_gauge() as gauge:
+    with (
+        open_gauge() as gauge,
+        open_sampler(policy, recipe) as sampler,
+        _open_tracker(recipe, run) as tracker,
+    ):
         train_grpo(
             Grpo(
                 policy=policy,
-                sampler=_make_sampler(policy, recipe),
+                sampler=sampler,
                 prompts=prompts,
                 held_out=held_out,
                 settings=settings,
                 run=run,
-                on_row=_show_grpo(gauge, settings.steps),
+                on_row=_show_grpo(gauge, tracker, settings.steps),
             )
         )
     print(f"{run}: trained; next: abruzzi train report {run}")
@@ -129,11 +144,12 @@ def run_rates(recipe: Recipe, out: Path, samples: int) -> int:
         raise ConfigError(f"the recipe {recipe.name} has no table [grpo]; rates are of the prompts that GRPO asks")
     policy = open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=settings.seed)
     prompts = gather_prompts(recipe.data, policy.tokenizer, gather_portions(recipe.data))
-    with open_gauge() as gauge:
+    with open_gauge() as gauge, open_sampler(policy, recipe) as sampler:
+        sampler.sync()
         measure_rates(
             out,
             prompts,
-            _make_sampler(policy, recipe),
+            sampler,
             policy.tokenizer,
             name=recipe.name,
             samples=samples,
@@ -173,18 +189,49 @@ def check_clean(data: DataSettings, questions: Iterable[str]) -> dict[str, Any] 
     return {"num_dirty": report.num_dirty, "benchmarks": list(data.benchmarks)}
 
 
-def _make_sampler(policy: Policy, recipe: Recipe) -> Sampler:
+@contextmanager
+def open_sampler(policy: Policy, recipe: Recipe) -> Generator[Sampler]:
+    """Open what a GRPO recipe samples with.
+
+    Raises:
+        ConfigError: llama.cpp cannot run this model under an adapter.
+    """
     assert recipe.grpo is not None, "checked by the caller"
-    if recipe.grpo.sampler == "engine":
-        raise ConfigError("grpo.sampler = 'engine' is not wired yet; use 'torch'")
-    return TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=recipe.grpo.rows)
+    if recipe.grpo.sampler == "torch":
+        yield TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=recipe.grpo.rows)
+        return
+    gguf = None
+    if recipe.model.base != "scratch" and recipe.model.method == "lora":
+        gguf = find_base(recipe.model.base, cache_dir=cache_folder(os.environ)).gguf
+    if gguf is None:
+        raise ConfigError(
+            "grpo.sampler = 'engine' runs a GGUF base under the adapter that is trained; set model.base to 'embedded' "
+            "or a .gguf file and model.method to 'lora', or take sampler = 'torch'"
+        )
+
+    def write(path: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="abruzzi-adapter-") as folder:
+            policy.model.save_pretrained(folder)
+            write_adapter(Path(folder), policy.core.config, path)
+
+    settings = EngineSettings(model=gguf, slots=min(recipe.grpo.rows, MAX_SLOTS))
+    with EngineSampler(settings, write_adapter=write) as sampler:
+        yield sampler
 
 
-def _show_grpo(gauge: Gauge, num_steps: int) -> Callable[[dict[str, Any]], None]:
+def _open_tracker(recipe: Recipe, run: Path) -> Tracker:
+    tracker = open_tracker(recipe.watch, recipe.name, recipe.model_dump(mode="json"), run)
+    if tracker.hint:
+        print(tracker.hint, file=sys.stderr)
+    return tracker
+
+
+def _show_grpo(gauge: Gauge, tracker: Tracker, num_steps: int) -> Callable[[dict[str, Any]], None]:
     accuracy = ""
 
     def show(row: dict[str, Any]) -> None:
         nonlocal accuracy
+        tracker.log(row)
         if row["kind"] == "held_out":
             low, high = row["interval"]
             accuracy = f", held out {row['accuracy']:.1%} ({low:.1%} to {high:.1%})"

@@ -155,14 +155,14 @@ def engine_completer(engine: Engine, *, end_id: int, max_tokens: int, adapter: s
     """
     settings = {"n_predict": max_tokens, "temperature": 0.0, "return_tokens": True, "cache_prompt": False}
 
-    def complete_one(prompt: Ids) -> list[int]:
+    def _complete_one(prompt: Ids) -> list[int]:
         return _until(ask_engine(engine, prompt, adapter=adapter, settings=settings)["tokens"], end_id)
 
-    def complete(prompts_P: Sequence[Ids]) -> list[list[int]]:
+    def _complete(prompts_P: Sequence[Ids]) -> list[list[int]]:
         with ThreadPoolExecutor(engine.settings.slots) as pool:
-            return list(pool.map(complete_one, prompts_P))
+            return list(pool.map(_complete_one, prompts_P))
 
-    return complete
+    return _complete
 
 
 def torch_completer(model: PreTrainedModel, *, end_id: int, max_tokens: int) -> Complete:

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from abruzzi.data.am_thinking import read_am_thinking
-from abruzzi.data.difficulty import Key, PassRate, keep_between
+from abruzzi.data.difficulty import Key, PassRate, keep_between, read_pass_rates
 from abruzzi.data.examples import Example, read_examples
 from abruzzi.data.guru import read_guru
 from abruzzi.data.items import Item, read_items
@@ -62,7 +62,11 @@ def gather_portions(data: DataSettings) -> list[Portion]:
         DataError: a source holds too little.
     """
     gathered = [_gather(source, data) for source in data.sources if source.kind not in ("examples", "am-thinking")]
-    return _keep_apart(gathered)
+    portions = _keep_apart(gathered)
+    if data.rates is None:
+        return portions
+    rates = read_pass_rates(Path(data.rates), data.rates_of)
+    return [_filter(portion, rates, data) for portion in portions]
 
 
 def gather_lessons(data: DataSettings) -> Lessons:

@@ -197,7 +197,7 @@ class GrpoSettings(_Table):
 class WatchSettings(_Table):
     """Where curves go besides the run's own record."""
 
-    tracker: Literal["none", "trackio", "tensorboard", "wandb"] = "none"
+    tracker: Literal["none", "trackio", "tensorboard", "wandb"] = "tensorboard"
     project: str = "abruzzi"
 
 

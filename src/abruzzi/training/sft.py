@@ -48,7 +48,6 @@ class Sft:
     run: Path
     """The run's folder; made by ``run_record.start_record``."""
     is_bf16: bool = False
-    trackers: tuple[str, ...] = ()
     on_row: Callable[[dict[str, Any]], None] = field(default=lambda row: None)
     """Told every row of ``metrics.jsonl``."""
     clock: Callable[[], float] = perf_counter
@@ -197,7 +196,7 @@ def _config(sft: Sft) -> SFTConfig:
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",
-        report_to=list(sft.trackers),
+        report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )

@@ -153,7 +153,7 @@ def _numbers(table: Mapping[str, Any], prefix: str) -> Generator[tuple[str, floa
         if isinstance(value, Mapping):
             yield from _numbers(cast("Mapping[str, Any]", value), f"{path}/")
             continue
-        number: Any = cast("list[Any]", value)[0] if isinstance(value, list) and value else value
+        number = cast("Any", value[0] if isinstance(value, list) and value else value)
         if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
             yield path, float(number)
 
@@ -162,13 +162,14 @@ class _TensorBoard:
     """Event files in the run's folder. Opened with the first row: steps after it are those of a killed process."""
 
     def __init__(self, writer: Any, folder: Path, config: Mapping[str, Any]) -> None:
-        self._make = lambda step: writer(str(folder), purge_step=step)
+        self._make = writer
+        self._folder = folder
         self._config = config
         self._writer: Any = None
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         if self._writer is None:
-            self._writer = self._make(step)
+            self._writer = self._make(str(self._folder), purge_step=step)
             self._writer.add_text("config", _as_text(self._config), step)
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)

@@ -206,9 +206,7 @@ def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    "file", ["trained.safetensors", "start.safetensors", "optimizer.pt", "state.json"]
-)
+@pytest.mark.parametrize("file", ["trained.safetensors", "start.safetensors", "optimizer.pt", "state.json"])
 @pytest.mark.parametrize("break_it", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:20])])
 def test_a_checkpoint_that_was_broken_is_named(tmp_path: Path, file: str, break_it: Callable[[Path], Any]) -> None:
     train_grpo(make_grpo(tmp_path, steps=1, held_out=[]))
@@ -243,7 +241,9 @@ def mount_tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_stops_with_the_checkpoint_kept(tiny_disk: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"step 4: .*No space left on device.*the last good one is .*step-000002$"):
+    with pytest.raises(
+        CheckpointError, match=r"step 4: .*No space left on device.*the last good one is .*step-000002$"
+    ):
         train_grpo(make_grpo(tiny_disk / "run", steps=4))
     assert list_checkpoints(tiny_disk / "run") == ["step-000000", "step-000002"]
     subprocess.run(["mount", "-o", "remount,size=9m", str(tiny_disk)], check=True)

@@ -19,7 +19,15 @@ from abruzzi.training.grpo.update import Update, update_policy
 from abruzzi.training.policy import Policy
 from abruzzi.training.recipe import GrpoSettings
 from tests.training.grpo.untyped import back_propagate
-from tests.training.toys import OUTCOMES, copy_weights, grpo_settings, make_lora_policy, make_policy, make_prompts, save_base
+from tests.training.toys import (
+    OUTCOMES,
+    copy_weights,
+    grpo_settings,
+    make_lora_policy,
+    make_policy,
+    make_prompts,
+    save_base,
+)
 
 FREE = 1e9
 """A limit of the gradient's norm that is never reached."""

@@ -52,8 +52,8 @@ def test_pairing_decides_where_intervals_overlap(tmp_path: Path) -> None:
     assert course.move == "rose"
 
 
-@pytest.mark.parametrize(("last", "move"), [(0.55, "rose"), (0.32, "unknown"), (0.1, "fell")])
-def test_without_scores_only_intervals_that_lie_apart_decide(last: float, move: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("last", "move"), [(0.55, "rose"), (0.32, None), (0.1, "fell")])
+def test_without_scores_only_intervals_that_lie_apart_decide(last: float, move: str | None, tmp_path: Path) -> None:
     course = follow(measured(tmp_path, held_out_row(0, 0.3), held_out_row(5, last)))
     assert course is not None
     assert (course.difference, course.move) == (None, move)
@@ -69,7 +69,7 @@ def test_the_best_is_the_first_of_the_highest(tmp_path: Path) -> None:
 def test_what_was_measured_once_or_never_has_no_move(tmp_path: Path) -> None:
     course = follow(measured(tmp_path, held_out_row(0, 0.2)))
     assert course is not None
-    assert (course.move, course.difference) == ("unknown", None)
+    assert (course.move, course.difference) == (None, None)
     (bare,) = read_runs([write_run(tmp_path / "bare", [], **grpo_facts())])
     assert follow(bare) is None
 

@@ -10,6 +10,7 @@ def test_an_end_is_a_tenth_of_the_steps_and_at_least_one() -> None:
 def test_ends_are_means() -> None:
     """Of twenty steps the first two and the last two: (1 + 2) ÷ 2 and (19 + 20) ÷ 2."""
     ends = ends_of([(step, float(step)) for step in range(1, 21)])
+    assert ends is not None
     assert ends == Ends(1.5, 19.5)
     assert ends.change == 18
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from abruzzi.pages.table import Table
 from abruzzi.training.report.facts import run_table, say_contamination, setting_tables
 from abruzzi.training.report.run_rows import Run, read_runs
-from tests.training.report.made_up import grpo_facts, sft_facts, sft_row, step_row, write_run
+from tests.training.report.made_up import Row, grpo_facts, sft_facts, sft_row, step_row, write_run
 
 
 def read(tmp_path: Path) -> list[Run]:
@@ -48,7 +48,7 @@ def test_what_no_run_has_is_no_row(tmp_path: Path) -> None:
 
 
 def test_contamination_that_was_allowed_is_said(tmp_path: Path) -> None:
-    facts = grpo_facts() | {"contamination": {"num_dirty": 3, "benchmarks": ["gsm8k", "aime"]}}
+    facts: Row = grpo_facts() | {"contamination": {"num_dirty": 3, "benchmarks": ["gsm8k", "aime"]}}
     (run,) = read_runs([write_run(tmp_path / "a", [], **facts)])
     assert say_contamination(run) == "3 items of gsm8k, aime are in the training data"
 

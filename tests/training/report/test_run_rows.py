@@ -7,7 +7,7 @@ import pytest
 
 from abruzzi.errors import DataError, RecordError
 from abruzzi.training.report.run_rows import names_in, number, read_runs, series
-from tests.training.report.made_up import grpo_facts, held_out_row, sft_facts, sft_row, step_row, write_run
+from tests.training.report.made_up import Row, grpo_facts, held_out_row, sft_facts, sft_row, step_row, write_run
 
 
 def test_a_step_that_was_done_again_counts_once_and_as_it_was_last_done(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_run_that_was_killed_before_its_first_step_is_a_run(tmp_path: Path) ->
     ],
 )
 def test_stage_and_planned_steps_come_from_the_record_in_whatever_form(
-    facts: dict[str, object], stage: str, planned: int, tmp_path: Path
+    facts: Row, stage: str, planned: int, tmp_path: Path
 ) -> None:
     (run,) = read_runs([write_run(tmp_path / "a", [sft_row(1)], **facts)])
     assert (run.stage, run.num_planned) == (stage, planned)

@@ -67,7 +67,7 @@ def test_the_page_asks_nothing_of_anybody(tmp_path: Path) -> None:
     assert not {name for name in attributes if name.startswith("on") or name in ("src", "srcset", "style")}
     assert not parsed.all("script")
     assert not parsed.all("link")
-    targets = {(found["href"] or "")[:1] for tag, found in parsed.elements if "href" in found}
+    targets = {(found["href"] or "")[:1] for _, found in parsed.elements if "href" in found}
     assert targets == {"#"}
     ids = [found["id"] for _, found in parsed.elements if "id" in found]
     assert len(ids) == len(set(ids)), "no id twice"

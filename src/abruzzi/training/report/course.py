@@ -16,7 +16,7 @@ from abruzzi.statistics.estimators import pass_at_k
 from abruzzi.statistics.paired import paired_difference
 from abruzzi.training.report.run_rows import HeldOutPoint, Run
 
-Move = Literal["rose", "fell", "did not move", "unknown"]
+Move = Literal["rose", "fell", "did not move"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,16 @@ class Course:
     """Last minus first; None for one measurement, and where the record has no scores of items."""
 
     @property
-    def move(self) -> Move:
-        """What the curve did, as far as can be told."""
+    def move(self) -> Move | None:
+        """What the curve did; None where that cannot be told."""
         if self.first[0] == self.last[0]:
-            return "unknown"
+            return None
         if self.difference is not None:
             return judge_move(self.difference.estimate)
         (_, before), (_, after) = self.first, self.last
         if after.low > before.high:
             return "rose"
-        return "fell" if after.high < before.low else "unknown"
+        return "fell" if after.high < before.low else None
 
 
 def judge_move(difference: Estimate) -> Move:

@@ -109,5 +109,5 @@ def _flatten(table: Row, prefix: str = "") -> dict[str, str]:
             for place, part in enumerate(cast("list[Row]", value), start=1):
                 flat |= _flatten(part, f"{path}.{place}.")
         elif value is not None or prefix:
-            flat[path] = "none" if value == {} else plain(setting(value))
+            flat[path] = "none" if value == {} else plain(setting(cast("object", value)))
     return flat

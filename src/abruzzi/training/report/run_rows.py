@@ -156,9 +156,8 @@ def _held_out(row: Row) -> HeldOutPoint | None:
 
 def _label(folders: Sequence[Path], facts: Sequence[Row]) -> list[str]:
     """Call each run by its recipe, or by its folder where two have the same one."""
-    names = [
-        str((own.get("recipe") or {}).get("name") or folder.name) for folder, own in zip(folders, facts, strict=True)
-    ]
+    recipes = [cast("Row", own.get("recipe") or {}) for own in facts]
+    names = [str(recipe.get("name") or folder.name) for folder, recipe in zip(folders, recipes, strict=True)]
     for instead in ([folder.resolve().name for folder in folders], [str(folder) for folder in folders]):
         if len(set(names)) < len(names):
             names = instead

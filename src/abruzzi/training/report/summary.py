@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from abruzzi.nouns import Outcome
 from abruzzi.pages.digits import count, percent, points, quantity
-from abruzzi.pages.page import Finding, Kind
+from abruzzi.pages.page import Finding
 from abruzzi.pages.table import join_words, plain
 from abruzzi.statistics.estimate import Estimate
 from abruzzi.training.report.course import (
     Difference,
+    Move,
     compare,
     families_of,
     follow,
@@ -30,7 +31,7 @@ MUCH = 0.05
 """A rate that rises by so much is worth a caution."""
 MANY_CUT = 0.1
 """So is a share of truncated rollouts above this at the end."""
-_SAID: Mapping[Kind, str] = {"rose": "rose", "fell": "fell", "did not move": "no change beyond noise,"}
+_SAID: Mapping[Move, str] = {"rose": "rose", "fell": "fell", "did not move": "no change beyond noise,"}
 _PER_CENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -64,7 +65,7 @@ def _held_out_findings(run: Run) -> list[Finding]:
     end = ""
     if best_step not in (first_step, last_step):
         end = f"; the best was {_share(best)} at step {best_step}, chosen for being the highest"
-    if course.move == "unknown":
+    if course.move is None:
         end += "; the intervals overlap, and without scores of single items no paired difference can be had"
         return [Finding("result", subject, f"{way}{end}.")]
     is_still = course.move == "did not move"
@@ -75,15 +76,15 @@ def _held_out_findings(run: Run) -> list[Finding]:
 
 def _family_findings(run: Run, families: Sequence[str]) -> list[Finding]:
     """Put the families together that went the same way."""
-    ways: dict[Kind, list[str]] = {}
+    ways: dict[Move, list[str]] = {}
     for family in families:
         course = follow(run, family)
         if course is not None and course.difference is not None:
-            kind = _kind(course.difference)
+            kind = judge_move(course.difference.estimate)
             ways.setdefault(kind, []).append(f"{plain(family)} {points(course.difference.estimate)}")
     return [
         Finding(kind, f"{run.label}, by family:", f"{_SAID[kind].removesuffix(',')}: {join_words(ways[kind])} points.")
-        for kind in ("rose", "fell", "did not move")
+        for kind in _SAID
         if kind in ways
     ]
 
@@ -102,7 +103,7 @@ def _pass_findings(run: Run) -> list[Finding]:
     way = f"from {_share(before[k])} to {_share(after[k])}"
     if difference is None:
         return [Finding("result", f"{run.label}, pass@{k}:", f"{way}; how sure that is, the record does not say.")]
-    kind = _kind(difference)
+    kind = judge_move(difference.estimate)
     text = f"{_SAID[kind]} {way}, {_paired(difference)}"
     rose_alone = kind != "rose" and (course := follow(run)) is not None and course.move == "rose"
     text += ": answers became likelier that were there before, and hardly any new ones came" if rose_alone else ""
@@ -118,16 +119,11 @@ def _control_findings(runs: Sequence[Run]) -> list[Finding]:
             difference = compare(run.held_out[-1], control.held_out[-1])
             if difference is None:
                 continue
-            kind = _kind(difference)
-            words = {"rose": "ends higher", "fell": "ends lower"}.get(kind, "ends no higher beyond noise")
+            kind = judge_move(difference.estimate)
+            words = {"rose": "ends higher", "fell": "ends lower", "did not move": "ends no higher beyond noise"}[kind]
             subject = f"{run.label} against the control {control.label}:"
             findings.append(Finding(kind, subject, f"{words}, {_paired(difference)}."))
     return findings
-
-
-def _kind(difference: Difference) -> Kind:
-    move = judge_move(difference.estimate)
-    return "result" if move == "unknown" else move
 
 
 def _sft_findings(run: Run) -> list[Finding]:

@@ -163,7 +163,7 @@ def _course_cells(course: Course, run: Run) -> tuple[str, ...]:
 
 
 def _say(course: Course) -> str:
-    if course.move == "unknown":
+    if course.move is None:
         return "not decided: intervals overlap"
     return "did not move beyond noise" if course.move == "did not move" else course.move
 

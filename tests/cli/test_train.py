@@ -1,0 +1,200 @@
+"""``abruzzi train sft`` and ``grpo`` on a model of two layers: from a recipe to runs, and every misuse in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abruzzi.cli.main import main
+from abruzzi.data.procedural import generate_items
+from abruzzi.training.checkpoint import find_checkpoint
+from tests.data.making import write_lines
+
+SETTINGS = "{ min_terms = 2, max_terms = 2, min_digits = 1, max_digits = 1 }"
+SFT = f"""
+name = "toy-sft"
+[model]
+base = "scratch"
+method = "full"
+scratch = {{ hidden = 32, layers = 2, heads = 4, kv_heads = 2 }}
+[data]
+prompt = "bare"
+held_out = 5
+sources = [{{ kind = "procedural", task = "chain_sum", size = 40, settings = {SETTINGS} }}]
+[sft]
+max_steps = 3
+max_tokens = 256
+accumulation = 1
+save_every = 2
+"""
+GRPO = f"""
+name = "toy-grpo"
+[model]
+base = "scratch"
+method = "full"
+[data]
+prompt = "bare"
+held_out = 5
+sources = [{{ kind = "procedural", task = "chain_sum", size = 40, seed = 2, settings = {SETTINGS} }}]
+[grpo]
+steps = 2
+prompts_per_step = 2
+group_size = 2
+max_rounds = 1
+max_tokens = 8
+eval_samples = 1
+"""
+
+
+@pytest.fixture(name="folder")
+def write_recipes(tmp_path: Path) -> Path:
+    (tmp_path / "sft.toml").write_text(SFT)
+    (tmp_path / "grpo.toml").write_text(GRPO)
+    return tmp_path
+
+
+def train(folder: Path, stage: str, *changes: str, out: str = "run", recipe: str = "") -> int:
+    options = [option for change in changes for option in ("--set", change)]
+    path = folder / f"{recipe or stage}.toml"
+    return main(["train", stage, str(path), "--out", str(folder / out), *options])
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    return json.loads((run / "run.json").read_text())
+
+
+def read_rows(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_from_recipes_to_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(folder, "sft", out="sft") == 0
+    out, err = capsys.readouterr()
+    assert out == f"{folder}/sft: trained; next: abruzzi train report {folder}/sft\n"
+    assert "sft: 1 of 3, loss " in err
+    assert "sft: 3 of 3, loss " in err
+    facts = read_facts(folder / "sft")
+    assert (facts["stage"], facts["recipe"]["name"], facts["base"]) == ("sft", "toy-sft", "scratch")
+    assert (facts["num_too_long"], facts["num_malformed"], facts["contamination"]) == (0, 0, None)
+    assert 0 < facts["num_examples"] <= 40
+    assert facts["num_parameters"] == facts["num_trained"] > 10_000
+    assert [row["step"] for row in read_rows(folder / "sft")] == [1, 2, 3]
+    before = (folder / "sft" / "metrics.jsonl").read_bytes()
+    assert train(folder, "sft", out="sft") == 0, "the same command again finds all done"
+    assert (folder / "sft" / "metrics.jsonl").read_bytes() == before
+    capsys.readouterr()
+
+    assert train(folder, "grpo", f"model.start={folder}/sft", out="grpo") == 0
+    out, err = capsys.readouterr()
+    assert out.endswith(f"next: abruzzi train report {folder}/grpo\n")
+    assert "grpo: 0 of 2, held out 0.0% (" in err
+    facts = read_facts(folder / "grpo")
+    assert (facts["stage"], facts["num_held_out"]) == ("grpo", 5)
+    assert [(row["kind"], row["step"]) for row in read_rows(folder / "grpo")] == [
+        ("held_out", 0),
+        ("step", 1),
+        ("step", 2),
+        ("held_out", 2),
+    ]
+    assert find_checkpoint(folder / "grpo") == folder / "grpo" / "checkpoints" / "step-000002"
+
+
+def test_without_out_the_run_is_called_as_the_recipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["train", "sft", "sft.toml", "--set", "sft.max_steps=1"]) == 0
+    assert read_facts(folder / "runs" / "toy-sft")["recipe"]["sft"]["max_steps"] == 1
+
+
+def fail(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 2) -> str:
+    assert code == wanted
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("stage", "recipe", "changes", "says"),
+    [
+        ("sft", "none", [], "cannot read the recipe"),
+        ("sft", "grpo", [], "has no table [sft]; did you mean 'abruzzi train grpo'?"),
+        ("grpo", "sft", [], "has no table [grpo]; did you mean 'abruzzi train sft'?"),
+        ("sft", "sft", ["sft.lr=1"], "sft.lr: Extra inputs are not permitted"),
+        ("sft", "sft", ["sft.max_steps"], "write table.key=value, e.g. grpo.steps=20"),
+        ("sft", "sft", ["sft.max_tokens=9"], "are longer than 9 tokens; raise sft.max_tokens"),
+        ("sft", "sft", ["model.base=nothing"], "no model to train is called 'nothing'"),
+        ("sft", "sft", ["data.held_out=5000"], "to be held out; widen its settings or make data.held_out smaller"),
+        ("grpo", "grpo", [], "needs texts to make its tokenizer from, or a start"),
+    ],
+)
+def test_misuse_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], stage: str, *, recipe: str, changes: list[str], says: str
+) -> None:
+    assert says in fail(capsys, train(folder, stage, *changes, recipe=recipe))
+    assert not (folder / "run").exists()
+
+
+def test_a_start_that_is_none_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = fail(capsys, train(folder, "grpo", "model.start=nowhere"), wanted=1)
+    assert "nowhere is neither a checkpoint nor a run with one" in message
+
+
+def test_a_folder_is_of_one_recipe(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(folder, "sft", "sft.max_steps=1") == 0
+    capsys.readouterr()
+    message = fail(capsys, train(folder, "sft", "sft.learning_rate=1e-5"))
+    assert message.endswith("holds a run of another recipe: [sft] differs; take another --out")
+    assert train(folder, "sft", "sft.max_steps=2") == 0
+    assert [row["step"] for row in read_rows(folder / "run")] == [1, 2]
+
+
+def write_benchmark(folder: Path) -> str:
+    """Three items: one that is trained on, in other blanks and letters."""
+    settings = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}
+    items = generate_items("chain_sum", 1, 1, settings)
+    own = [{"id": "leaked", "question": f"  {items[0].question.upper()} ", "answer": items[0].ground_truth}]
+    own += [{"id": str(n), "question": f"Who wrote book {n} of the great library?", "answer": "Ann"} for n in (1, 2)]
+    return str(write_lines(folder / "own.jsonl", *own))
+
+
+def test_what_matches_a_benchmark_stops_before_anything_is_trained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = f"data.benchmarks=['{write_benchmark(folder)}']"
+    message = fail(capsys, train(folder, "sft", benchmark))
+    assert "1 benchmark items are in the training data, first leaked (exact, " in message
+    assert message.endswith("leave these rows out, or set data.allow_dirty = true and say so")
+    assert not (folder / "run").exists()
+    assert "1 benchmark items" in fail(capsys, train(folder, "grpo", benchmark, f"data.sources={SOURCE}"))
+    assert train(folder, "sft", benchmark, "data.allow_dirty=true", "sft.max_steps=1") == 0
+    assert read_facts(folder / "run")["contamination"] == {"num_dirty": 1, "benchmarks": [str(folder / "own.jsonl")]}
+
+
+SOURCE = f"[{{ kind = 'procedural', task = 'chain_sum', size = 40, settings = {SETTINGS} }}]"
+
+
+def test_rows_that_cannot_be_used_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [
+        {"from": "human", "value": "2 + 2?"},
+        {"from": "assistant", "value": "<think>So.</think><answer>4</answer>"},
+    ]
+    path = write_lines(folder / "math.jsonl", {"conversations": turns}, {"conversations": turns[:1]})
+    source = f"data.sources=[{{ kind = 'am-thinking', path = '{path}' }}]"
+    assert train(folder, "sft", source, "sft.max_steps=1") == 0
+    err = capsys.readouterr().err
+    assert f"1 rows cannot be used, first: {path}: " in err
+    facts = read_facts(folder / "run")
+    assert (facts["num_examples"], facts["num_malformed"]) == (1, 1)
+
+
+def test_a_missing_package_is_named_before_anything_is_begun(folder: Path) -> None:
+    script = "import sys; sys.modules['trl'] = None; from abruzzi.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "train", "sft", str(folder / "sft.toml"), "--out", str(folder / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "training needs the package trl" in done.stderr
+    assert "abruzzi[train]" in done.stderr
+    assert not (folder / "run").exists()
