@@ -91,7 +91,9 @@ def missing_package(what: str, package: str, *, extra: str = "eval") -> ConfigEr
         package: its name.
         extra: of ours that brings it.
     """
-    return ConfigError(f"{what} needs the package {package}; run scripts/setup eval, or pip install 'abruzzi[{extra}]'")
+    kind = "train" if extra == "train" else "eval"
+    way = f"run scripts/setup {kind}, or pip install 'abruzzi[{extra}]'"
+    return ConfigError(f"{what} needs the package {package}; {way}")
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

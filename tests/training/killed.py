@@ -34,7 +34,9 @@ def make_grpo(run: Path, *, policy: Policy | None = None, **changes: Any) -> Grp
     """A run on a model with random weights; what is no field of ``Grpo`` changes the settings."""
     policy = policy or make_policy()
     prompts = make_prompts(policy.tokenizer, 12)
-    fields = {key: changes.pop(key) for key in ("held_out", "verify", "on_row", "clock") if key in changes}
+    names = ("held_out", "verify", "on_row", "clock")
+    fields: dict[str, Any] = {"held_out": prompts[9:], "verify": verify_even}
+    fields |= {key: changes.pop(key) for key in names if key in changes}
     small = {"learning_rate": 1e-3, "warmup_steps": 2, "eval_every": 3, "eval_samples": 2, "save_every": 2, "rows": 16}
     run.mkdir(exist_ok=True)
     return Grpo(
@@ -43,7 +45,7 @@ def make_grpo(run: Path, *, policy: Policy | None = None, **changes: Any) -> Grp
         prompts=prompts[:9],
         settings=grpo_settings(**small | changes),
         run=run,
-        **{"held_out": prompts[9:], "verify": verify_even} | fields,
+        **fields,
     )
 
 
@@ -79,14 +81,15 @@ def make_tokens(count: int) -> list[Tokens]:
 
 def make_sft(run: Path, *, policy: Policy | None = None, **changes: Any) -> Sft:
     """A run on a model with random weights; what is no field of ``Sft`` changes the settings."""
-    fields = {key: changes.pop(key) for key in ("examples", "on_row", "clock") if key in changes}
+    fields: dict[str, Any] = {"examples": make_tokens(16)}
+    fields |= {key: changes.pop(key) for key in ("examples", "on_row", "clock") if key in changes}
     small: dict[str, Any] = {"max_steps": 6, "max_tokens": 128, "accumulation": 2, "save_every": 2}
     run.mkdir(exist_ok=True)
     return Sft(
         policy=policy or make_policy(),
         settings=SftSettings.model_validate(small | changes),
         run=run,
-        **{"examples": make_tokens(16)} | fields,
+        **fields,
     )
 
 

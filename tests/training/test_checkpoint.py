@@ -58,7 +58,7 @@ def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
     assert list_checkpoints(tmp_path) == ["step-000003"]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """Something that nobody foresaw."""
 
 
@@ -66,7 +66,7 @@ class Broken(Exception):
     ("raised", "seen"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), CheckpointError),
-        (Broken("bug"), Broken),
+        (BrokenError("bug"), BrokenError),
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
@@ -92,7 +92,7 @@ def test_the_error_names_the_step_the_reason_and_the_last_good_one(tmp_path: Pat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(
-        CheckpointError, match="checkpoint of step 2: No space left on device; there is none before it$"
+        CheckpointError, match=r"checkpoint of step 2: No space left on device; there is none before it$"
     ):
         save_checkpoint(tmp_path, 2, write, {}, keep=1)
     assert leftovers(tmp_path) == []
@@ -122,7 +122,7 @@ def test_resolve_takes_a_run_or_a_checkpoint(tmp_path: Path) -> None:
 def test_a_state_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "state.json").write_text(content)
-    with pytest.raises(CheckpointError, match="cannot be read: .*; take an older one"):
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*; take an older one"):
         read_state(tmp_path)
 
 

@@ -153,7 +153,9 @@ def test_a_question_is_put_as_the_recipe_says() -> None:
 
 
 def test_too_few_questions_are_said() -> None:
-    with pytest.raises(DataError, match=r"products with .* asks only \d+ different questions of the 120 to be held out"):
+    with pytest.raises(
+        DataError, match=r"products with .* asks only \d+ different questions of the 120 to be held out"
+    ):
         gather_portions(make_data(procedural("products"), held_out=120))
     # The one item that is generated to train on is the first of those held out: the seed is theirs.
     with pytest.raises(DataError, match="every item of products asks a question that is held out"):

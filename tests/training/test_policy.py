@@ -13,6 +13,7 @@ from abruzzi.errors import CheckpointError, ConfigError
 from abruzzi.training.checkpoint import save_checkpoint
 from abruzzi.training.policy import Policy, load_weights, open_policy, save_policy, weights_of
 from abruzzi.training.recipe import ModelSettings
+from abruzzi.training.seeds import seed_torch
 from tests.training.toys import CPU, NOWHERE, SCRATCH, copy_weights, make_lora_policy, make_policy, save_base
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
@@ -25,7 +26,7 @@ def logits(policy: Policy) -> torch.Tensor:
 
 def stir(policy: Policy) -> None:
     """Change what is trained as training would."""
-    torch.manual_seed(3)
+    seed_torch(3)
     with torch.no_grad():
         for weight in policy.trained().values():
             weight.add_(torch.randn_like(weight), alpha=0.1)
@@ -63,7 +64,7 @@ def test_from_scratch_needs_texts_or_a_start() -> None:
 
 @pytest.mark.parametrize("base", ["scratch", "folder"])
 def test_weights_have_the_precision_asked_for(base: str, tmp_path: Path) -> None:
-    changes = {"dtype": "bfloat16"} | ({} if base == "scratch" else {"base": str(save_base(tmp_path))})
+    changes: dict[str, Any] = {"dtype": "bfloat16"} | ({} if base == "scratch" else {"base": str(save_base(tmp_path))})
     assert {weight.dtype for weight in make_policy(**changes).trained().values()} == {torch.bfloat16}
 
 
@@ -109,8 +110,8 @@ def test_starting_from_whole_weights(base: Path, tmp_path: Path) -> None:
     trained = make_policy()
     stir(trained)
     place = save(trained, tmp_path)
-    for changes in ({}, {"base": str(base)}):
-        assert_same(copy_weights(make_policy(start=str(place), **changes)), copy_weights(trained))
+    for model in ("scratch", str(base)):
+        assert_same(copy_weights(make_policy(start=str(place), base=model)), copy_weights(trained))
     lora = make_lora_policy(base, start=str(tmp_path))
     assert all("lora_" in name for name in lora.trained())
     torch.testing.assert_close(logits(lora), logits(trained))

@@ -1,9 +1,10 @@
-"""SFT through TRL's own trainer on a model of two layers: what is learnt, packing without a trace, kills without one."""
+"""SFT through TRL's own trainer on a model of two layers: what is learnt; packing and kills that leave no trace."""
 
+import itertools
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,16 @@ def test_epochs_end(tmp_path: Path) -> None:
     assert rows[-1]["total_tokens"] == 2 * sum(len(tokens.ids) for tokens in make_tokens(16))
 
 
+def on_gradient(weight: Any, do: Callable[[Tensor], Tensor | None]) -> None:
+    """Call a function with each gradient that reaches a weight; what it returns takes the gradient's place."""
+    weight.register_hook(do)
+
+
 def watch_gradients(policy: Policy) -> dict[str, Tensor]:
     """Sums of the gradients that reach each weight from now on."""
     sums: dict[str, Tensor] = {name: torch.zeros_like(weight) for name, weight in policy.trained().items()}
     for name, weight in policy.trained().items():
-        weight.register_hook(lambda gradient, name=name: sums[name].add_(gradient))
+        on_gradient(weight, sums[name].add_)
     return sums
 
 
@@ -146,7 +152,7 @@ def test_packed_examples_do_not_see_one_another(tmp_path: Path) -> None:
         positions = values(given["position_ids"][0])
         starts = [*(place for place, position in enumerate(positions) if position == 0), len(positions)]
         assert len(starts) > 2, "several examples in a pack"
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in itertools.pairwise(starts):
             ids = given["input_ids"][:, begin:end]
             assert tuple(values(ids[0])) in {tokens.ids for tokens in examples}
             with torch.no_grad():
@@ -209,9 +215,8 @@ def test_a_loss_that_is_no_number_stops_with_the_checkpoint_kept(tmp_path: Path)
 
 def test_a_gradient_that_is_no_number_stops_before_it_is_saved(tmp_path: Path) -> None:
     policy = make_policy()
-    hook: Any = policy.trained()["model.norm.weight"].register_hook
-    hook(lambda gradient: gradient * torch.inf)  # pyright: ignore[reportUnknownLambdaType]
-    with pytest.raises(TrainingError, match="the gradient's norm of step 1 is (inf|nan)"):
+    on_gradient(policy.trained()["model.norm.weight"], lambda gradient: gradient * torch.inf)
+    with pytest.raises(TrainingError, match=r"the gradient's norm of step 1 is (inf|nan)"):
         train_sft(make_sft(tmp_path, policy=policy, save_every=1))
     assert list_checkpoints(tmp_path) == []
 
@@ -242,7 +247,7 @@ def test_an_error_of_later_is_not_the_checkpoints(tmp_path: Path) -> None:
     def fail(row: dict[str, Any]) -> None:
         raise OSError("no terminal any more")
 
-    with pytest.raises(OSError, match="^no terminal any more$"):
+    with pytest.raises(OSError, match=r"^no terminal any more$"):
         train_sft(make_sft(tmp_path, on_row=fail))
 
 

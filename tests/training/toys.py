@@ -1,4 +1,4 @@
-"""Small things to train with: a model of two layers, questions, replies by script, and a verifier that reads letters."""
+"""Small things to train with: a model of two layers, questions, replies by script, a verifier that reads letters."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

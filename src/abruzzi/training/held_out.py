@@ -33,6 +33,8 @@ class HeldOut:
     """Share of completions cut at the limit."""
     num_unjudged: int
     """Samples whose verifier timed out or broke."""
+    scores: dict[str, dict[str, list[int]]]
+    """Family → item → 1 or 0 for each sample with a verdict."""
     groups: tuple[RolloutGroup, ...]
 
 
@@ -90,6 +92,14 @@ def summarise(groups: Sequence[RolloutGroup]) -> HeldOut:
         mean_tokens=sum(len(rollout.sampled.ids) for rollout in rollouts) / len(rollouts),
         truncated=sum(r.sampled.finish_reason is FinishReason.LENGTH for r in rollouts) / len(rollouts),
         num_unjudged=sum(rollout.verdict.outcome not in JUDGED for rollout in rollouts),
+        scores={
+            family: {
+                groups[place].prompt.item.id: [int(value) for value in values]
+                for place, values in scores.items()
+                if groups[place].prompt.family == family
+            }
+            for family in families
+        },
         groups=tuple(groups),
     )
 

@@ -22,6 +22,8 @@ from abruzzi.training.recipe import Recipe
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+ROLLOUTS_FILE = "rollouts.jsonl"
+"""GRPO only: every rollout, {"step", "item", "family", "text", "outcome", …}."""
 _PACKAGES = ("abruzzi", "torch", "transformers", "trl", "peft", "accelerate", "reasoning-gym")
 
 

@@ -69,7 +69,7 @@ def test_hacks_are_shares_of_all_rollouts() -> None:
     assert row["hacks"]["no_thoughts"] == 1.0  # a letter holds none
     # Two tokens of two at most: all of them very long.
     assert step_row(1, gather(["rwww", "rwww"]), None, TOKENIZER, max_tokens=2)["hacks"]["very_long"] == 1.0
-    assert "very_long" not in row["hacks"]
+    assert row["hacks"]["very_long"] == 0.0
 
 
 def test_a_step_without_update_has_no_loss() -> None:

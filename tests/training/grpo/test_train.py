@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def test_a_loss_that_is_no_number_stops_with_the_checkpoint_kept(tmp_path: Path)
 def test_no_prompts_are_an_error(tmp_path: Path) -> None:
     grpo = make_grpo(tmp_path, steps=1)
     with pytest.raises(DataError, match="no prompts to train on"):
-        train_grpo(type(grpo)(**{name: getattr(grpo, name) for name in grpo.__slots__} | {"prompts": []}))
+        train_grpo(replace(grpo, prompts=[]))
 
 
 def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
@@ -206,9 +207,13 @@ def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20])
+
+
 @pytest.mark.parametrize("file", ["trained.safetensors", "start.safetensors", "optimizer.pt", "state.json"])
-@pytest.mark.parametrize("break_it", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:20])])
-def test_a_checkpoint_that_was_broken_is_named(tmp_path: Path, file: str, break_it: Callable[[Path], Any]) -> None:
+@pytest.mark.parametrize("break_it", [Path.unlink, cut_off])
+def test_a_checkpoint_that_was_broken_is_named(tmp_path: Path, file: str, break_it: Callable[[Path], None]) -> None:
     train_grpo(make_grpo(tmp_path, steps=1, held_out=[]))
     checkpoint = find_checkpoint(tmp_path)
     assert checkpoint is not None
@@ -281,17 +286,22 @@ def test_killed_while_a_checkpoint_is_written(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_at_ten_random_moments(tmp_path: Path) -> None:
     straight, run = tmp_path / "straight", tmp_path / "run"
-    begun = time.perf_counter()
-    finish(straight, 20)
-    seconds = time.perf_counter() - begun
-    rng, num_kills = random.Random(11), 0
-    while num_kills < 10:
-        process = start(run_grpo, run, 20, None)
-        process.join(rng.uniform(0.1, 0.5) * seconds)
-        if not process.is_alive():
-            break
+    rng = random.Random(11)
+    metrics = run / "metrics.jsonl"
+    for _ in range(10):
+        size = metrics.stat().st_size if metrics.exists() else 0
+        process = start(run_grpo, run, 10_000, None)
+        while not metrics.exists() or metrics.stat().st_size == size:  # until it has begun
+            assert process.is_alive()
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 2))
         process.kill()
         process.join()
-        num_kills += 1
-    finish(run, 20)
+        assert process.exitcode == -9
+    checkpoint = find_checkpoint(run)
+    assert checkpoint is not None
+    last = int(read_state(checkpoint)["step"])
+    for folder in (run, straight):
+        finish(folder, last + 3)
+    assert last > 10
     assert_same_run(run, straight)

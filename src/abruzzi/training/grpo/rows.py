@@ -83,6 +83,7 @@ def held_out_row(found: HeldOut, step: int, seconds: float) -> dict[str, Any]:
         "truncated": found.truncated,
         "num_unjudged": found.num_unjudged,
         "num_items": len(found.groups),
+        "scores": found.scores,
         "seconds": {"all": seconds},
     }
 

@@ -31,10 +31,9 @@ from abruzzi.training.grpo.update import update_policy
 from abruzzi.training.held_out import measure_held_out
 from abruzzi.training.policy import Policy, load_weights, save_policy
 from abruzzi.training.recipe import GrpoSettings
-from abruzzi.training.run_record import METRICS_FILE, rewind
+from abruzzi.training.run_record import METRICS_FILE, ROLLOUTS_FILE, rewind
 from abruzzi.training.seeds import seed_of, seed_torch
 
-ROLLOUTS_FILE = "rollouts.jsonl"
 WEIGHTS_FILE, START_FILE, OPTIMIZER_FILE = "trained.safetensors", "start.safetensors", "optimizer.pt"
 
 

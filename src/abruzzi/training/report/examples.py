@@ -13,8 +13,8 @@ from abruzzi.pages.markdown import escape_markdown
 from abruzzi.pages.table import plain
 from abruzzi.records import read_lines
 from abruzzi.training.report.run_rows import Row, Run
+from abruzzi.training.run_record import ROLLOUTS_FILE
 
-ROLLOUTS_FILE = "rollouts.jsonl"
 MAX_CHARS = 1500
 """Of a text that is shown whole."""
 SHOWN = (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED)
