@@ -48,6 +48,7 @@ def test_what_has_no_verdict_is_left_out_and_counted() -> None:
     assert found.pass_at[2] == pytest.approx((1 + (1 - 3 / 6)) / 2)
     assert found.num_unjudged == 6
     assert list(found.by_family) == ["others"]
+    assert found.scores == {"others": {"sum/0": [1, 1], "sum/2": [1, 0, 0, 0]}, "sums": {"sum/1": []}}
 
 
 def test_where_no_sample_has_a_verdict_there_is_no_accuracy() -> None:

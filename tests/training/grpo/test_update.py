@@ -321,7 +321,7 @@ def test_several_updates_split_the_groups_and_see_the_sampler_as_the_old_policy(
     """Unclipped, the ratio of the second update weighs a token as the correction would: policy ÷ sampler."""
     twice = make_policy()
     groups = make_groups(twice)
-    second = do_update(twice, groups, updates_per_step=2, clip_low=1.0, clip_high=1e9)
+    second = do_update(twice, groups, updates_per_step=2, clip_low=1.0, clip_high=8.0)
     apart = make_policy()
     do_update(apart, groups[0::2], correction_cap=1e9)
     do_update(apart, groups[1::2], correction_cap=1e9)
@@ -340,3 +340,13 @@ def test_several_updates_are_clipped() -> None:
     single = make_policy()
     once = do_update(single, make_groups(single), lr=5.0, clip_low=0.0, clip_high=0.0)
     assert (once.metrics.num_clipped_low, once.metrics.num_clipped_high) == (0, 0), "the ratio is 1"
+
+
+def test_tokens_that_the_sampler_thought_all_but_impossible_do_not_push_down() -> None:
+    """A ratio of 20, above the dual clip: the loss is −(10 · −1), and has no gradient."""
+    policy = make_policy()
+    (prompt,) = make_prompts(policy.tokenizer, 1)
+    group = make_group(policy, prompt, [[5]], [-1.0], surplus=log(20))
+    update = do_update(policy, [group], updates_per_step=2, dual_clip=10.0)
+    assert update.loss == pytest.approx(10.0, rel=1e-5)
+    assert (update.metrics.num_clipped_dual, update.grad_norm) == (1, 0)
