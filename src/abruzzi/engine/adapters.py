@@ -19,5 +19,5 @@ def shipped_adapter(role: str) -> Path | None:
     Returns:
         Its file; None where none is shipped.
     """
-    path = Path(str(files(__package__))) / FOLDER / f"{role}.gguf"
+    path = Path(str(files(__name__.rpartition(".")[0]))) / FOLDER / f"{role}.gguf"
     return path if path.is_file() else None

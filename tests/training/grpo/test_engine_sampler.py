@@ -37,11 +37,13 @@ def fake(folder: Path, *faults: str, slots: int = 4, **changes: Any) -> EngineSa
     """A sampler whose engine is the fake worker."""
     command = (sys.executable, FAKE, str(folder), *faults)
     settings = EngineSettings(model=model_file(folder), command=command, slots=slots, context_tokens=64)
-    return EngineSampler(settings, **{"pause_s": 0.01, **changes})
+    options: dict[str, Any] = {"pause_s": 0.01, **changes}
+    return EngineSampler(settings, **options)
 
 
 def sample(sampler: EngineSampler, prompts: list[list[int]] = PROMPTS, **changes: Any) -> list[list[Sampled]]:
-    return sampler.sample(prompts, **{"group_size": 3, "max_tokens": 3, "temperature": 0.8, "seed": 7, **changes})
+    wanted: dict[str, Any] = {"group_size": 3, "max_tokens": 3, "temperature": 0.8, "seed": 7, **changes}
+    return sampler.sample(prompts, **wanted)
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -122,8 +124,11 @@ def test_without_an_adapter_sync_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_an_adapter_that_is_none_is_refused_before_the_engine_starts(tmp_path: Path) -> None:
+    def write_model(path: Path) -> None:
+        path.write_bytes(gguf_bytes())
+
     with (
-        fake(tmp_path, write_adapter=lambda path: path.write_bytes(gguf_bytes())) as sampler,
+        fake(tmp_path, write_adapter=write_model) as sampler,
         pytest.raises(WeightsError, match="not a LoRA adapter"),
     ):
         sampler.sync()

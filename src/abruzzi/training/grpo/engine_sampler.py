@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from math import nan
 from pathlib import Path
 from typing import Any, Self, cast
@@ -134,7 +135,7 @@ class EngineSampler:
         # A request for more completions than there are slots would never be served.
         largest = min(group_size, self._settings.slots)
         parts = [(p, first) for p in range(len(prompts_P)) for first in range(0, group_size, largest)]
-        bodies = [
+        bodies: list[dict[str, Any]] = [
             {
                 "prompt": list(prompts_P[p]),
                 "n_cmpl": min(largest, group_size - first),
@@ -153,7 +154,7 @@ class EngineSampler:
         # Twice as many as are served at a time, so that a slot that becomes free finds work.
         num_threads = 2 * -(-self._settings.slots // largest)
         with ThreadPoolExecutor(num_threads) as pool:
-            for (p, _), completions in zip(parts, pool.map(lambda body: self._ask(engine, body), bodies), strict=True):
+            for (p, _), completions in zip(parts, pool.map(partial(self._ask, engine), bodies), strict=True):
                 groups[p] += completions
         return groups
 
