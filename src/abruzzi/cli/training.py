@@ -68,6 +68,7 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
     with open_gauge() as gauge, _open_tracker(recipe, run) as tracker:
 
         def show(row: dict[str, Any]) -> None:
+            """Show a step."""
             gauge.show("sft", row["step"], row["num_steps"], f"loss {row['loss']:.3f}")
             tracker.log(row)
 
@@ -210,6 +211,7 @@ def open_sampler(policy: Policy, recipe: Recipe) -> Generator[Sampler]:
         )
 
     def write(path: Path) -> None:
+        """Write the adapter as it is now."""
         with tempfile.TemporaryDirectory(prefix="abruzzi-adapter-") as folder:
             policy.model.save_pretrained(folder)
             write_adapter(Path(folder), policy.core.config, path)
@@ -230,6 +232,7 @@ def _show_grpo(gauge: Gauge, tracker: Tracker, num_steps: int) -> Callable[[dict
     accuracy = ""
 
     def show(row: dict[str, Any]) -> None:
+        """Show a step, or remember what was measured."""
         nonlocal accuracy
         tracker.log(row)
         if row["kind"] == "held_out":

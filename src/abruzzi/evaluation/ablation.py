@@ -180,6 +180,7 @@ async def _plan(ablation: Ablation) -> None:
     ]
 
     async def make(job: tuple[str, Item]) -> None:
+        """Plan one item."""
         row: PlannedItem = await plan_item(ablation.bench, *job)
         stores.plans.add(row)
 
@@ -203,6 +204,7 @@ async def _sample_arm(ablation: Ablation, arm: Arm, size: int) -> None:
     bench = with_size(ablation.bench, size)
 
     async def make(job: tuple[str, Item, Plan]) -> None:
+        """Sample one pool."""
         name, item, plan = job
         stores.pools.add(await sample_pool(bench, name, item, arm, plan))
 
@@ -226,6 +228,7 @@ async def _judge(ablation: Ablation) -> None:
     bench = with_size(ablation.bench, settings.n)
 
     async def make(job: tuple[Item, Pool, tuple[int, ...]]) -> None:
+        """Have one group judged."""
         row: JudgedGroup = await judge_group(bench, *job)
         stores.groups.add(row)
 
@@ -261,6 +264,7 @@ async def _work(
     ablation.on_step(Step(name, done, total))
 
     async def finish(job: J) -> None:
+        """Do a job and count it."""
         nonlocal done
         await make(job)
         done += 1

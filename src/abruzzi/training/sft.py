@@ -65,6 +65,7 @@ class _Watch(TrainerCallback):
         self._saved = -1
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Check, write and tell of a step; save where it is time."""
         loss = (logs or {}).get("loss")
         if loss is None or logs is None or not state.is_world_process_zero:
             return
@@ -101,6 +102,7 @@ class _Watch(TrainerCallback):
         trainer = self.trainer
 
         def write(folder: Path) -> None:
+            """Put our weights and the trainer's own state into the folder."""
             save_policy(self._sft.policy, folder)
             scratch = self._sft.run / f".trainer-{step}"
             trainer.args.output_dir = str(scratch)

@@ -102,6 +102,7 @@ def train_grpo(grpo: Grpo) -> None:
     with LineWriter(grpo.run / METRICS_FILE) as metrics, LineWriter(grpo.run / ROLLOUTS_FILE) as rollouts:
 
         def record(row: dict[str, Any]) -> None:
+            """Write a row and tell of it."""
             metrics.write(row)
             grpo.on_row(row)
 
@@ -185,6 +186,7 @@ def _save(grpo: Grpo, under_way: _UnderWay) -> None:
     state = under_way.state
 
     def write(folder: Path) -> None:
+        """Put into the folder what going on needs."""
         save_policy(grpo.policy, folder)
         trained = {name: weight.detach().contiguous() for name, weight in grpo.policy.trained().items()}
         (folder / WEIGHTS_FILE).write_bytes(save(trained))
