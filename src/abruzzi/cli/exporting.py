@@ -73,8 +73,9 @@ def _check(
     checkpoint: Path, kind: Kind, exported: Exported, base: Source | None, recipe: Recipe, count: int
 ) -> Fidelity:
     """Complete prompts of held-out items with both."""
-    model, tokenizer = open_merged(checkpoint, base)
-    end_id: int = tokenizer.eos_token_id  # pyright: ignore[reportAssignmentType]
+    model, opened = open_merged(checkpoint, base)
+    tokenizer: Any = opened
+    end_id: int = tokenizer.eos_token_id
     prompts = _make_prompts(recipe, tokenizer, count)
 
     def decode(ids: Any) -> str:

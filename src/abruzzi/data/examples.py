@@ -109,5 +109,6 @@ def _read_message(turn: object, place: str) -> Message:
     row = cast("dict[str, Any]", turn) if isinstance(turn, dict) else {}
     role, content = row.get("role"), row.get("content")
     if role not in _ROLES or not isinstance(content, str):
-        raise DataError(f"{place}: a message needs a role of {', '.join(_ROLES)} and a content, got {str(turn)[:80]!r}")
+        shown = str(cast("object", turn))[:80]
+        raise DataError(f"{place}: a message needs a role of {', '.join(_ROLES)} and a content, got {shown!r}")
     return Message(role, content)

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from abruzzi.training.grpo.packing import Branches, Pack, completion_logprobs, pack_rollouts
+from abruzzi.training.seeds import seed_torch
+from tests.training.grpo.untyped import back_propagate, values
 
 
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
-    torch.manual_seed(0)
+    seed_torch(0)
     config = LlamaConfig(
         vocab_size=50,
         hidden_size=32,
@@ -50,7 +52,7 @@ def test_logprobs_are_those_of_each_sequence_alone(model: LlamaForCausalLM, seed
     found: dict[int, torch.Tensor] = {}
     for pack in pack_rollouts(groups, max_tokens=max_tokens):
         logprobs = completion_logprobs(model, pack).logprobs_T
-        for rollout in pack.rollouts_T.unique().tolist():
+        for rollout in sorted(set(values(pack.rollouts_T))):
             found[rollout] = logprobs[pack.rollouts_T == rollout]
     for group in groups:
         for completion, rollout in zip(group.completions, group.rollouts, strict=True):
@@ -67,13 +69,11 @@ def test_gradients_are_those_of_each_sequence_alone(model: LlamaForCausalLM) -> 
         model.zero_grad()
         return found
 
-    torch.stack(
-        [completion_logprobs(model, p).logprobs_T.sum() for p in pack_rollouts(groups, max_tokens=60)]
-    ).sum().backward()
+    packs = pack_rollouts(groups, max_tokens=60)
+    back_propagate(torch.stack([completion_logprobs(model, pack).logprobs_T.sum() for pack in packs]).sum())
     packed = gradients()
-    sum(
-        (alone(model, list(g.prompt), list(c)).sum() for g in groups for c in g.completions), torch.zeros(())
-    ).backward()
+    each = [alone(model, list(g.prompt), list(c)).sum() for g in groups for c in g.completions]
+    back_propagate(torch.stack(each).sum())
     for name, gradient in gradients().items():
         torch.testing.assert_close(packed[name], gradient, atol=1e-4, rtol=1e-4)
 
@@ -82,7 +82,7 @@ def test_entropy_is_that_of_the_distribution(model: LlamaForCausalLM) -> None:
     (pack,) = pack_rollouts([Branches([1, 2], [[3]], [0])], max_tokens=10)
     entropy = completion_logprobs(model, pack).entropy_T
     p = model(input_ids=torch.tensor([[1, 2]])).logits[0, -1].softmax(-1)
-    assert entropy.tolist() == pytest.approx([-(p * p.log()).sum().item()], abs=1e-5)
+    assert values(entropy) == pytest.approx([-(p * p.log()).sum().item()], abs=1e-5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -92,19 +92,19 @@ def test_every_completion_is_packed_once_and_no_pack_is_longer_than_it_must_be(s
     packs: list[Pack] = pack_rollouts(groups, max_tokens=max_tokens)
     texts: dict[int, list[int]] = {}
     for pack in packs:
-        numbers = pack.rollouts_T.unique().tolist()
+        numbers = sorted(set(values(pack.rollouts_T)))
         assert len(pack.ids_N) <= max_tokens or len(numbers) == 1
         for number in numbers:
             assert number not in texts
-            texts[number] = pack.targets_T[pack.rollouts_T == number].tolist()
+            texts[number] = values(pack.targets_T[pack.rollouts_T == number])
     assert texts == {n: list(c) for g in groups for c, n in zip(g.completions, g.rollouts, strict=True)}
 
 
 def test_a_group_that_fits_has_its_prompt_once() -> None:
     (pack,) = pack_rollouts([Branches([7] * 10, [[1, 2, 3], [4, 5]], [0, 1])], max_tokens=15)
-    assert pack.ids_N.tolist() == [7] * 10 + [4, 5, 1, 2, 3]
-    assert pack.positions_N.tolist() == [*range(12), 10, 11, 12]
-    assert pack.sources_T.tolist() == [9, 10, 9, 12, 13]
+    assert values(pack.ids_N) == [7] * 10 + [4, 5, 1, 2, 3]
+    assert values(pack.positions_N) == [*range(12), 10, 11, 12]
+    assert values(pack.sources_T) == [9, 10, 9, 12, 13]
 
 
 def test_a_temperature_sharpens_what_is_trained_and_leaves_the_plain_values(model: LlamaForCausalLM) -> None:
