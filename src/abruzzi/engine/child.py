@@ -4,6 +4,7 @@ import json
 import queue
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -156,7 +157,9 @@ class Child:
         log = self._log.tail(200)
         everything = "\n".join([said, *log])
         wanted = self._settings
-        if "couldn't bind" in everything:
+        if "couldn't bind" in everything or _is_taken(
+            wanted.port
+        ):  # on a busy machine the log may end before it says so
             return f"port {wanted.port} on 127.0.0.1 is taken: choose another one, or 0 for any free port"
         if _MEMORY.search(everything) or self._process.returncode == -signal.SIGKILL:
             return (
@@ -170,3 +173,12 @@ class Child:
         last_words = f"; its last words: {' | '.join(log[-3:])}" if log else ""
         reason = complaints[0] if complaints else said + last_words
         return f"the engine could not load {wanted.model}: {' '.join(reason.split())}"
+
+
+def _is_taken(port: int) -> bool:
+    """Tell whether something listens on a port of this machine; 0 is none."""
+    if port == 0:
+        return False
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -24,7 +24,7 @@ def prefilled(*prompts: list[float]) -> tuple[DynamicCache, list[int]]:
     width = max(map(len, prompts))
     pads = [width - len(prompt) for prompt in prompts]
     keys = state([[float("nan")] * pad + prompt for pad, prompt in zip(pads, prompts, strict=True)])
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     for layer in range(LAYERS):
         cache.update(keys + layer, -keys - layer, layer)
     return cache, pads
@@ -77,9 +77,8 @@ def test_it_grows_as_long_as_it_has_to() -> None:
     cache, pads = prefilled([1, 2])
     slab = Slab(cache)
     slab.append(cache, [0, 0], pads)
-    for number in range(300):
-        seen = step(slab, [float(number), float(-number)])
-    assert seen == [[1, 2, *map(float, range(300))], [1, 2, *(float(-number) for number in range(300))]]
+    seen = [step(slab, [float(number), float(-number)]) for number in range(300)]
+    assert seen[-1] == [[1, 2, *map(float, range(300))], [1, 2, *(float(-number) for number in range(300))]]
 
 
 def test_layers_of_different_shapes_are_refused() -> None:
