@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from abruzzi.data.hub import Record
-from abruzzi.data.rows import MAX_LINE_BYTES, find_files, make_printable, stream_rows
-from abruzzi.data.training_rows import MalformedRow
+from abruzzi.data.rows import find_files, stream_rows
+from abruzzi.data.training_rows import MAX_LINE_BYTES, MalformedRow, make_printable
 from abruzzi.errors import DataError
 from tests.data.making import write_lines, write_parquet
 

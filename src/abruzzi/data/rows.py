@@ -5,9 +5,7 @@ writers put up to a thousand rows into one, whatever their size. A row that cann
 place and the reading goes on. What a row's columns mean is the business of each data set.
 """
 
-import codecs
 import gzip
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -17,11 +15,9 @@ from typing import Any, BinaryIO, cast
 
 from abruzzi.config import missing_package
 from abruzzi.data.hub import Record
-from abruzzi.data.training_rows import MalformedRow
+from abruzzi.data.training_rows import MalformedRow, read_json_lines
 from abruzzi.errors import DataError
 
-MAX_LINE_BYTES = 128 << 20
-"""A longer line is not read whole: it is one malformed row."""
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
@@ -54,11 +50,6 @@ def find_files(folder: Path, names: Sequence[str]) -> list[Path]:
     return [_find_file(folder, name) for name in names]
 
 
-def make_printable(text: str) -> str:
-    """Replace halves of surrogate pairs, which JSON can hold and neither a file nor a tokenizer takes."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _find_file(folder: Path, name: str) -> Path:
     for path in (place / (name + suffix) for place in (folder, folder / "train") for suffix in SUFFIXES):
         if path.is_file():
@@ -79,41 +70,12 @@ def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, A
                 yield from _read_parquet(path, columns)
             elif head[:2] == _GZIP:
                 with gzip.open(stream, "rb") as unzipped:
-                    yield from _read_lines(cast("BinaryIO", unzipped), path)
+                    yield from read_json_lines(cast("BinaryIO", unzipped), path)
             else:
-                yield from _read_lines(stream, path)
+                yield from read_json_lines(stream, path)
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(f"cannot read {str(path)!r}: {reason}") from error
-
-
-def _read_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield number, f"line {number} is longer than {MAX_LINE_BYTES} bytes"
-            continue
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-            if line.lstrip().startswith(b"["):
-                raise DataError(f"{str(path)!r} is a JSON array; write it as JSON Lines, one object a line")
-        if line.strip():
-            yield number, _parse(line, number)
-
-
-def _parse(line: bytes, number: int) -> dict[str, Any] | str:
-    try:
-        row: object = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return f"line {number} is not UTF-8: byte {error.start} is {line[error.start]:#04x}"
-    except json.JSONDecodeError as error:
-        return f"line {number} is not JSON: {error.msg} at character {error.pos}"
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number of too many digits
-        return f"line {number} is not JSON that can be used: {error}"
-    return cast("dict[str, Any]", row) if isinstance(row, dict) else f"line {number} is not an object"
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:

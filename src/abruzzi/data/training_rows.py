@@ -75,14 +75,14 @@ def read_training_rows(path: Path, fields: Sequence[str] = ()) -> Iterator[Train
         if isinstance(record, str):
             yield MalformedRow(file, number, record)
             continue
-        texts = tuple(dict.fromkeys(_make_printable(text) for text in _find_texts(record, fields) if text.strip()))
+        texts = tuple(dict.fromkeys(make_printable(text) for text in _find_texts(record, fields) if text.strip()))
         if not texts:
             wanted = ", ".join(fields) if fields else "any usual field"
             reason = f"row {number} has no text in {wanted}; its fields are {', '.join(list(record)[:12])}"
-            yield MalformedRow(file, number, _make_printable(reason))
+            yield MalformedRow(file, number, make_printable(reason))
             continue
         key = record.get("id")
-        yield TrainingRow(file, number, texts, _make_printable(str(key)) if isinstance(key, str | int) else None)
+        yield TrainingRow(file, number, texts, make_printable(str(key)) if isinstance(key, str | int) else None)
 
 
 def count_training_rows(path: Path) -> int:
@@ -116,14 +116,19 @@ def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
                 yield from _read_parquet(stream, path)
             elif head[:2] == _GZIP:
                 with gzip.open(stream, "rb") as unzipped:
-                    yield from _read_lines(cast("BinaryIO", unzipped), path)
+                    yield from read_json_lines(cast("BinaryIO", unzipped), path)
             else:
-                yield from _read_lines(stream, path)
+                yield from read_json_lines(stream, path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {str(path)!r}: {_explain(error)}") from error
 
 
-def _read_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def read_json_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the objects of JSON Lines with their line numbers, from 1; a string says why a line cannot be read.
+
+    Raises:
+        DataError: the file is a JSON array.
+    """
     number = 0
     while line := stream.readline(MAX_LINE_BYTES):
         number += 1
@@ -175,7 +180,7 @@ def _open_parquet(stream: BinaryIO, path: Path) -> Any:
         raise DataError(f"{str(path)!r} is a broken parquet file: {error}") from error
 
 
-def _make_printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Replace halves of surrogate pairs, which JSON can hold and no encoding takes."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
