@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from abruzzi.cli.main import main
+from abruzzi.data.examples import Example, read_examples
+from abruzzi.data.items import hash_items, read_items
 from abruzzi.data.procedural import generate_items
 from abruzzi.training.checkpoint import find_checkpoint
+from abruzzi.training.material import gather_portions
+from abruzzi.training.recipe import read_recipe
 from tests.data.making import write_lines
 
 SETTINGS = "{ min_terms = 2, max_terms = 2, min_digits = 1, max_digits = 1 }"
@@ -198,3 +202,50 @@ def test_a_missing_package_is_named_before_anything_is_begun(folder: Path) -> No
     assert "training needs the package trl" in done.stderr
     assert "abruzzi[train]" in done.stderr
     assert not (folder / "run").exists()
+
+
+def test_what_is_held_out_is_written_for_evaluations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "held-out", str(folder / "grpo.toml"), "--out", str(folder / "held")]) == 0
+    items = read_items(folder / "held" / "chain_sum.jsonl")
+    assert len(items) == 5
+    portion = gather_portions(read_recipe(folder / "grpo.toml").data)[0]
+    assert [(item.id, item.question, item.ground_truth) for item in items] == [
+        (item.id, item.question, item.ground_truth) for item in portion.held_out
+    ]
+    assert hash_items(items) == hash_items(portion.held_out)
+    assert "5 items" in capsys.readouterr().out
+    assert main(["train", "held-out", str(folder / "grpo.toml"), "--out", "x", "--set", "data.held_out=0"]) != 0
+    assert "holds nothing out of chain_sum" in capsys.readouterr().err
+
+
+def test_a_judge_is_taught_from_the_rollouts_that_a_run_recorded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, "sft") == 0
+    start = f"model.start={str(folder / 'run')!r}"
+    assert train(folder, "grpo", start, out="grpo-run") == 0
+    item = gather_portions(read_recipe(folder / "grpo.toml").data)[0].train[0]
+    _, _, asked = item.question.rpartition(": ")
+    right = int(item.ground_truth)
+    rows = [
+        {
+            "step": 1,
+            "item": item.id,
+            "family": "chain_sum",
+            "text": f"<think>{asked} {said}</think>\n<answer>{said}</answer>",
+            "outcome": outcome,
+        }
+        for said, outcome in ((right, "correct"), (right + 1, "wrong"))
+    ]
+    (folder / "grpo-run" / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    capsys.readouterr()
+    judge_data = ["train", "judge-data", str(folder / "grpo-run"), "--out", str(folder / "judge"), "--recorded"]
+    assert main(judge_data) == 0
+    examples = list(read_examples(folder / "judge" / "train.jsonl"))
+    assert [json.loads(example.completion)["verdict"] for example in examples if isinstance(example, Example)] == [
+        "first",
+        "second",
+    ]
+    capsys.readouterr()
+    assert main([*judge_data[:2], str(folder / "run"), *judge_data[3:]]) != 0
+    assert "recorded no rollouts" in capsys.readouterr().err

@@ -113,10 +113,24 @@ MaxTokens = Annotated[int, typer.Option(help="Of a reply.")]
 Seed = Annotated[int, typer.Option(help="Of items and draws; another than the solver was trained with.")]
 
 
+@app.command(name="held-out")
+def held_out_command(recipe: RecipeFile, out: DataOut, changes: Set = None) -> int:
+    """Write the items that a recipe holds out, a file per source, for `abruzzi eval`.
+
+    abruzzi train held-out recipes/smollm2-135m/grpo.toml --out runs/held-out
+    """
+    _require("torch", "transformers", "peft", "reasoning_gym")
+    from abruzzi.cli.train_data import write_held_out
+    from abruzzi.training.recipe import read_recipe
+
+    return write_held_out(read_recipe(recipe, changes or ()), out)
+
+
 @app.command(name="judge-data")
 def judge_data_command(
     solver: Solver,
     out: DataOut,
+    recorded: Annotated[bool, typer.Option("--recorded", help="Take the rollouts that the GRPO run recorded.")] = False,
     items: Items = 300,
     samples: Samples = 8,
     max_tokens: MaxTokens = 128,
@@ -127,8 +141,10 @@ def judge_data_command(
     abruzzi train judge-data runs/135m-grpo --out runs/135m-judge-data
     """
     _require()
-    from abruzzi.cli.train_data import make_judge_data
+    from abruzzi.cli.train_data import make_judge_data, pair_recorded
 
+    if recorded:
+        return pair_recorded(solver, out, seed=seed)
     return make_judge_data(solver, out, items=items, samples=samples, max_tokens=max_tokens, seed=seed)
 
 

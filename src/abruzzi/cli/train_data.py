@@ -1,23 +1,62 @@
-"""Makes the training files of the judge and the planner from a trained solver, on items that it was not taught."""
+"""Makes files from recipes and trained solvers: what is held out, and what a judge and a planner are taught."""
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from abruzzi.cli.wiring import cache_folder
+from abruzzi.data.items import write_items
+from abruzzi.errors import DataError
+from abruzzi.records import read_lines
 from abruzzi.training.checkpoint import resolve_checkpoint
 from abruzzi.training.grpo.torch_sampler import TorchSampler
-from abruzzi.training.judge_data import read_groups, write_judge_examples
-from abruzzi.training.material import Portion, gather_portions, gather_prompts, render_for
+from abruzzi.training.judge_data import Answered, read_groups, read_rollouts, write_judge_examples
+from abruzzi.training.material import gather_portions, gather_prompts, render_for
 from abruzzi.training.planner_data import Solver, try_plans, write_planner_examples
 from abruzzi.training.policy import Policy, open_policy
 from abruzzi.training.recipe import Recipe, build_recipe
-from abruzzi.training.run_record import read_run
+from abruzzi.training.run_record import ROLLOUTS_FILE, read_run
 from abruzzi.training.sampling import sample_groups
 
 ROWS = 64
 EXAMPLES_FILE, TRIALS_FILE = "train.jsonl", "trials.jsonl"
+
+
+def write_held_out(recipe: Recipe, out: Path) -> int:
+    """Write what a recipe holds out, a file of items for each source, for evaluations of what it trained.
+
+    Raises:
+        AbruzziError: a source cannot be had, or a file not be written.
+    """
+    for number, portion in enumerate(gather_portions(recipe.data), start=1):
+        if not portion.held_out:
+            raise DataError(f"{recipe.name} holds nothing out of {portion.family}; set data.held_out")
+        twins = [source for source in recipe.data.sources if getattr(source, "task", None) == portion.family]
+        path = out / f"{portion.family}{f'-{number}' if len(twins) > 1 else ''}.jsonl"
+        print(f"{path}: {write_items(path, portion.held_out)} items")
+    return 0
+
+
+def pair_recorded(solver: Path, out: Path, *, seed: int) -> int:
+    """Pair right and wrong replies among the rollouts that a GRPO run recorded; costs no sampling.
+
+    Args:
+        solver: the run.
+        out: folder of the file.
+        seed: of the draws.
+
+    Raises:
+        AbruzziError: the run recorded no rollouts, or nothing can be made of them.
+    """
+    rollouts = solver / ROLLOUTS_FILE
+    if not rollouts.is_file():
+        raise DataError(f"{solver} recorded no rollouts; name a GRPO run, or leave --recorded out to sample anew")
+    policy, recipe = _open(solver, {})
+    items = {item.id: item for portion in gather_portions(recipe.data) for item in portion.train}
+    answered = read_rollouts(read_lines(rollouts), items)
+    return _write_pairs(out, answered, policy.tokenizer, seed)
 
 
 def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_tokens: int, seed: int) -> int:
@@ -34,7 +73,8 @@ def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_to
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe, portions = _open(solver, items, seed)
+    policy, recipe = _open(solver, _fresh(items, seed))
+    portions = gather_portions(recipe.data)
     groups = sample_groups(
         TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=ROWS),
         gather_prompts(recipe.data, policy.tokenizer, portions),
@@ -44,9 +84,7 @@ def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_to
         temperature=1.0,
         seed=seed,
     )
-    counts = write_judge_examples(out / EXAMPLES_FILE, read_groups(groups), tokenizer=policy.tokenizer, seed=seed)
-    print(f"{out / EXAMPLES_FILE}: {counts.num_examples} examples, pairs: {_show(counts.used)}")
-    return 0
+    return _write_pairs(out, read_groups(groups), policy.tokenizer, seed)
 
 
 def make_planner_data(
@@ -66,7 +104,8 @@ def make_planner_data(
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe, portions = _open(solver, items, seed)
+    policy, recipe = _open(solver, _fresh(items, seed))
+    portions = gather_portions(recipe.data)
     asked = Solver(
         name=str(resolve_checkpoint(solver)),
         sampler=TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=ROWS),
@@ -89,14 +128,24 @@ def make_planner_data(
     return 0
 
 
-def _open(solver: Path, items: int, seed: int) -> tuple[Policy, Recipe, list[Portion]]:
-    """Open a solver and items of its families that it was not taught."""
+def _fresh(items: int, seed: int) -> dict[str, Any]:
+    """What turns a solver's generated sources into others that it was not taught."""
+    return {"size": items, "seed": seed, "planned_share": 0.0}
+
+
+def _open(solver: Path, changes: Mapping[str, Any]) -> tuple[Policy, Recipe]:
+    """Open a solver, with its recipe and every source of it changed."""
     content: dict[str, Any] = read_run(solver)["recipe"]
-    sources = [{**source, "size": items, "seed": seed, "planned_share": 0.0} for source in content["data"]["sources"]]
+    sources = [{**source, **changes} for source in content["data"]["sources"]]
     data, model = {**content["data"], "sources": sources}, {**content["model"], "start": str(solver)}
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))
-    policy = open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=seed)
-    return policy, recipe, gather_portions(recipe.data)
+    return open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=recipe.data.held_out_seed), recipe
+
+
+def _write_pairs(out: Path, answered: Sequence[Answered], tokenizer: Any, seed: int) -> int:
+    counts = write_judge_examples(out / EXAMPLES_FILE, answered, tokenizer=tokenizer, seed=seed)
+    print(f"{out / EXAMPLES_FILE}: {counts.num_examples} examples, pairs: {_show(counts.used)}")
+    return 0
 
 
 def _show(counts: Counter[str]) -> str:
