@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from abruzzi.errors import DataError
+from abruzzi.training.grpo.rows import held_out_row
 from abruzzi.training.held_out import HeldOut, measure_held_out
 from abruzzi.training.scratch import make_tokenizer
 from tests.training.toys import TEXTS, ScriptedSampler, make_prompts, verify_letters
@@ -27,6 +27,7 @@ def measure(script: Iterable[str], count: int) -> HeldOut:
 def test_accuracy_is_the_mean_over_items() -> None:
     found = measure(["rrrr", "wwww", "rrww", "rwuc"], 4)
     # (1 + 0 + 1/2 + 1/4) / 4
+    assert found.accuracy is not None
     assert found.accuracy.value == pytest.approx(0.4375)
     assert found.accuracy.low < 0.4375 < found.accuracy.high
     assert {name: family.value for name, family in found.by_family.items()} == pytest.approx(
@@ -43,6 +44,7 @@ def test_accuracy_is_the_mean_over_items() -> None:
 def test_what_has_no_verdict_is_left_out_and_counted() -> None:
     found = measure(["rrte", "tttt", "rwww"], 3)
     # The second item says nothing, and the first has two samples.
+    assert found.accuracy is not None
     assert found.accuracy.value == pytest.approx((1 + 0.25) / 2)
     assert set(found.pass_at) == {1, 2}
     assert found.pass_at[2] == pytest.approx((1 + (1 - 3 / 6)) / 2)
@@ -52,8 +54,10 @@ def test_what_has_no_verdict_is_left_out_and_counted() -> None:
 
 
 def test_where_no_sample_has_a_verdict_there_is_no_accuracy() -> None:
-    with pytest.raises(DataError, match="no question to average over"):
-        measure(["tttt", "eeee"], 2)
+    found = measure(["tttt", "eeee"], 2)
+    assert (found.accuracy, found.by_family, found.pass_at, found.num_unjudged) == (None, {}, {}, 8)
+    row = held_out_row(found, 3, 1.0)
+    assert (row["accuracy"], row["interval"], row["num_unjudged"], row["num_items"]) == (None, None, 8, 2)
 
 
 def test_items_are_asked_as_told() -> None:

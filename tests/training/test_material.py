@@ -201,6 +201,18 @@ def test_rows_of_files_that_cannot_be_used_are_kept_apart(tmp_path: Path) -> Non
     assert portion.family == "math__own"
 
 
+def test_families_of_one_task_are_named_apart_so_that_their_items_are(tmp_path: Path) -> None:
+    wide = procedural("chain_sum") | {"settings": {"min_terms": 3, "max_terms": 3}, "planned_share": 1.0}
+    data = make_data(procedural("chain_sum"), procedural("leg_counting"), wide)
+    portions = gather_portions(data)
+    assert [portion.family for portion in portions] == ["chain_sum-1", "leg_counting", "chain_sum-3"]
+    first, _, third = (portion.held_out for portion in portions)
+    assert {item.id for item in first} & {item.id for item in third}, "which would be counted as one"
+    held_out = held_out_prompts(data, TOKENIZER, portions)
+    assert len({(prompt.family, prompt.item.id) for prompt in held_out}) == len(held_out)
+    assert gather_prompts(data, TOKENIZER, portions), "a plan is of the task and not of the family's name"
+
+
 def test_each_stage_takes_the_sources_that_it_can(tmp_path: Path) -> None:
     write_examples(tmp_path / "own.jsonl", [Example("1", bare_messages("What?"), REPLY)])
     examples = {"kind": "examples", "path": str(tmp_path / "own.jsonl")}

@@ -1,5 +1,6 @@
 """The policy: what is trained of which model, started where, saved and put back."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,16 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from abruzzi.data.examples import Example
 from abruzzi.errors import CheckpointError, ConfigError
+from abruzzi.nouns import Message
+from abruzzi.training.base import Source, identify
 from abruzzi.training.checkpoint import save_checkpoint
+from abruzzi.training.export import export_adapter_hf
 from abruzzi.training.policy import Policy, load_weights, open_policy, save_policy, weights_of
 from abruzzi.training.recipe import ModelSettings
 from abruzzi.training.seeds import seed_torch
+from abruzzi.training.tokens import encode_example
 from tests.training.toys import CPU, NOWHERE, SCRATCH, copy_weights, make_lora_policy, make_policy, save_base
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
@@ -123,6 +129,70 @@ def test_a_start_that_does_not_fit_is_refused(base: Path, tmp_path: Path) -> Non
     save(make_lora_policy(base), tmp_path)
     with pytest.raises(CheckpointError, match=r"holds an adapter and not a whole model; name its base in model\.base"):
         make_policy(start=str(tmp_path))
+
+
+def test_an_adapter_is_put_on_what_it_was_trained_on_alone(base: Path, tmp_path: Path) -> None:
+    trained = make_lora_policy(base)
+    stir(trained)
+    run = tmp_path / "run"
+    save(trained, run)
+    assert trained.trained_on == trained.identity
+    record = {"recipe": {"model": {"base": str(base)}}, "base": trained.identity, "trained_on": trained.trained_on}
+    (run / "run.json").write_text(json.dumps(record))
+    assert_same(copy_weights(make_lora_policy(base, start=str(run))), copy_weights(trained))
+    other = save_base(tmp_path / "other", seed=2)
+    with pytest.raises(ConfigError, match=f"was trained on {base} .*, and not on {other} "):
+        make_lora_policy(other, start=str(run))
+
+
+def test_an_adapter_on_whole_weights_lies_on_these_and_not_on_the_named_base(base: Path, tmp_path: Path) -> None:
+    whole = make_policy()
+    stir(whole)
+    start = save(whole, tmp_path / "whole")
+    policy = make_lora_policy(base, start=str(start))
+    assert (policy.identity, policy.trained_on) == (identify(base), identify(start))
+    assert policy.trained_on != policy.identity
+    save(policy, tmp_path / "run")
+    record = {"recipe": {"model": {"base": str(base), "start": str(start)}}, "trained_on": policy.trained_on}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=f"was trained on {start} "):
+        make_lora_policy(base, start=str(tmp_path / "run"))
+    assert_same(copy_weights(make_lora_policy(start, start=str(tmp_path / "run"))), copy_weights(policy))
+
+
+def test_training_goes_on_from_an_exported_adapter(base: Path, tmp_path: Path) -> None:
+    trained = make_lora_policy(base)
+    stir(trained)
+    checkpoint = save(trained, tmp_path)
+    exported = export_adapter_hf(checkpoint, tmp_path / "solver", base=Source(str(base), base)).path
+    again = make_lora_policy(base, start=str(exported))
+    assert_same(copy_weights(again), copy_weights(trained))
+    assert again.tokenizer.eos_token == trained.tokenizer.eos_token
+    with pytest.raises(ConfigError, match="was trained on"):
+        make_lora_policy(save_base(tmp_path / "other", seed=2), start=str(exported))
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_an_end_of_turn_ends_what_is_taught_and_goes_with_the_checkpoint(method: str, tmp_path: Path) -> None:
+    """As with Qwen2.5's bases: the tokenizer ends texts with one token, the chat template turns with another."""
+    base = save_base(tmp_path / "base")
+    for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
+        content = json.loads((base / name).read_text())
+        content |= {"eos_token": "<answer>"} if "eos_token" in content else {"eos_token_id": 5}
+        (base / name).write_text(json.dumps(content))
+    plain: Any = make_policy(base=str(base), method=method).tokenizer
+    assert plain.eos_token == "<answer>", "it would never learn to stop at <|im_end|>"
+    policy = make_policy(base=str(base), method=method, end_of_turn="<|im_end|>")
+    end = plain.get_vocab()["<|im_end|>"]
+    example = Example("1", (Message("user", "What is 1 + 2?"),), "3")
+    tokens = encode_example(policy.tokenizer, example)
+    assert (tokens.ids[-1], tokens.loss_mask[-1]) == (end, 1)
+    assert (policy.core.config.eos_token_id, policy.core.generation_config.eos_token_id) == (end, end)
+    save(policy, tmp_path / "run")
+    again: Any = make_policy(base=str(base), method=method, start=str(tmp_path / "run"))
+    assert again.tokenizer.eos_token_id == end, "a later stage need not say it again"
+    with pytest.raises(ConfigError, match=r"model\.end_of_turn is '<end>', which is no token of"):
+        make_policy(base=str(base), end_of_turn="<end>")
 
 
 def test_the_tokenizer_is_saved_with_its_template(base: Path, tmp_path: Path) -> None:

@@ -76,6 +76,24 @@ def test_group_of_one_has_no_baseline() -> None:
         build_recipe(content, "here")
 
 
+GRPO: dict[str, Any] = {key: value for key, value in SMALL.items() if key != "sft"}
+
+
+@pytest.mark.parametrize(("high", "dual"), [(9.0, 10.0), (0.28, 1.2)])
+def test_a_dual_clip_within_the_clip_is_refused(high: float, dual: float) -> None:
+    with pytest.raises(ConfigError, match=rf"dual_clip must be above 1 \+ clip_high = {1 + high:g}, and is {dual:g}"):
+        build_recipe(GRPO | {"grpo": {"clip_high": high, "dual_clip": dual}}, "here")
+    build_recipe(GRPO | {"grpo": {"clip_high": 8.9}}, "here")
+
+
+@pytest.mark.parametrize("kind", ["examples", "am-thinking"])
+def test_what_is_only_taught_cannot_be_asked(kind: str) -> None:
+    data = {"sources": [*SMALL["data"]["sources"], {"kind": kind, "path": "a.jsonl"}]}
+    with pytest.raises(ConfigError, match=rf"a source of kind '{kind}' holds completions and no ground truths"):
+        build_recipe(GRPO | {"data": data, "grpo": {}}, "here")
+    assert build_recipe(SMALL | {"data": data}, "here").sft is not None
+
+
 def test_sources_are_told_apart_by_their_kind() -> None:
     sources = [{"kind": "procedural", "task": "chain_sum"}, {"kind": "items", "path": "a.jsonl"}]
     found = build_recipe(SMALL | {"data": {"sources": sources}}, "here").data.sources

@@ -66,6 +66,26 @@ def test_an_sft_run_may_go_on_for_more_steps(tmp_path: Path) -> None:
         start_record(tmp_path, recipe(grpo=None, sft={"max_steps": 9, "learning_rate": 1e-5}), {})
 
 
+def sft(processes: int, **settings: Any) -> tuple[Recipe, dict[str, Any]]:
+    return recipe(grpo=None, sft=settings), {"num_processes": processes}
+
+
+def test_other_machines_may_go_on_that_take_as_many_packs_a_step(tmp_path: Path) -> None:
+    start_record(tmp_path, *sft(2, accumulation=4))
+    for others in (sft(8, accumulation=1), sft(1, packs_per_device=2, recompute=True)):
+        start_record(tmp_path, *others)
+    with pytest.raises(ConfigError, match=r"takes 8 packs a step and not 4: keep sft\.packs_per_device x sft\.acc"):
+        start_record(tmp_path, *sft(1, accumulation=4))
+
+
+def test_a_record_of_before_some_setting_was_is_gone_on_with(tmp_path: Path) -> None:
+    start_record(tmp_path, *sft(1, accumulation=4))
+    record = read_run(tmp_path)
+    del record["num_processes"], record["recipe"]["sft"]["recompute"], record["recipe"]["model"]["end_of_turn"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    start_record(tmp_path, *sft(1, accumulation=4))
+
+
 @pytest.mark.parametrize(
     ("changes", "table"),
     [

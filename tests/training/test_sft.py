@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -256,7 +257,7 @@ def mount_tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for one checkpoint."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1000k", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a file system")
     yield disk
@@ -275,6 +276,40 @@ def test_a_full_disk_stops_with_the_checkpoint_kept(tiny_disk: Path, tmp_path: P
     for folder in (run, tmp_path / "straight"):
         train_sft(make_sft(folder))
     assert_same_run(run, tmp_path / "straight")
+
+
+def test_a_checkpoint_holds_the_weights_once(tmp_path: Path) -> None:
+    train_sft(make_sft(tmp_path, max_steps=2))
+    checkpoint = find_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert [path.relative_to(checkpoint) for path in checkpoint.rglob("*.safetensors")] == [Path("model.safetensors")]
+    names = {"optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"}
+    assert {path.name for path in (checkpoint / "trainer").iterdir()} == names
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_checkpoint_of_old_that_holds_them_twice_is_gone_on_from(kind: str, tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base")
+    for run in ("old", "new"):
+        for steps in (2, 4):
+            policy = make_policy() if kind == "full" else make_lora_policy(base)
+            train_sft(make_sft(tmp_path / run, policy=policy, max_steps=steps, schedule="constant"))
+            checkpoint = find_checkpoint(tmp_path / run)
+            assert checkpoint is not None
+            if run == "old":
+                for file in [*checkpoint.glob("*.safetensors"), *checkpoint.glob("*config.json")]:
+                    shutil.copy(file, checkpoint / "trainer")
+    assert_same_run(tmp_path / "old", tmp_path / "new")
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_recomputing_changes_nothing_but_the_memory(kind: str, tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base")
+    for name in ("kept", "recomputed"):
+        policy = make_policy() if kind == "full" else make_lora_policy(base)
+        train_sft(make_sft(tmp_path / name, policy=policy, max_steps=2, recompute=name == "recomputed"))
+        assert policy.core.is_activation_checkpointing is (name == "recomputed")
+    assert_same_run(tmp_path / "kept", tmp_path / "recomputed")
 
 
 def test_killed_and_resumed_is_as_though_undisturbed(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from abruzzi.training.export import (
     open_merged,
 )
 from abruzzi.training.fidelity import Fidelity, compare_answers, engine_completer, torch_completer
+from abruzzi.training.lineage import find_start, is_adapter
 from abruzzi.training.material import gather_portions, held_out_prompts
-from abruzzi.training.recipe import Recipe, build_recipe
+from abruzzi.training.recipe import ModelSettings, Recipe, build_recipe
 from abruzzi.training.run_record import read_run
 from abruzzi.training.tokens import encode_prompt
 
@@ -45,7 +46,7 @@ def run_export(run: Path, kind: Kind, out: Path, *, precision: str | None, check
     """
     checkpoint = resolve_checkpoint(run)
     recipe = _read_recipe(run, checkpoint)
-    base = None if recipe.model.base == "scratch" else find_base(recipe.model.base, cache_dir=cache_folder(os.environ))
+    base = _find_base(recipe.model)
     exported = _export(checkpoint, kind, out, base, {} if precision is None else {"precision": precision})
     print(f"{exported.path} ({exported.num_bytes / 1e6:.1f} MB of weights)")
     if check:
@@ -56,6 +57,15 @@ def run_export(run: Path, kind: Kind, out: Path, *, precision: str | None, check
 def _read_recipe(run: Path, checkpoint: Path) -> Recipe:
     folder = run if run != checkpoint else checkpoint.parent.parent
     return build_recipe(read_run(folder)["recipe"], str(folder))
+
+
+def _find_base(model: ModelSettings) -> Source | None:
+    """Find what the trained weights lie on: the base, or for an adapter the whole weights that its run started from."""
+    if model.method == "lora" and model.start is not None:
+        start = find_start(model.start)
+        if not is_adapter(start):
+            return Source(model.start, start)
+    return None if model.base == "scratch" else find_base(model.base, cache_dir=cache_folder(os.environ))
 
 
 def _export(checkpoint: Path, kind: Kind, out: Path, base: Source | None, settings: dict[str, Any]) -> Exported:
@@ -87,16 +97,16 @@ def _check(
     if kind.endswith("-hf"):
         other, _ = open_merged(exported.path, base if kind == "adapter-hf" else None)
         return compare(torch_completer(other, end_id=end_id, max_tokens=CHECK_TOKENS))
-    is_adapter = kind == "adapter-gguf"
-    if is_adapter and (base is None or base.gguf is None):
+    runs_base = kind == "adapter-gguf"
+    if runs_base and (base is None or base.gguf is None):
         raise ConfigError("an adapter is checked on its base's GGUF file, and the base has none; export merged-gguf")
     settings = EngineSettings(
-        model=base.gguf if is_adapter and base is not None and base.gguf is not None else exported.path,
-        adapters=(Adapter("trained", exported.path),) if is_adapter else (),
+        model=base.gguf if runs_base and base is not None and base.gguf is not None else exported.path,
+        adapters=(Adapter("trained", exported.path),) if runs_base else (),
         slots=1,
     )
     with Engine(settings) as engine:
-        adapter = "trained" if is_adapter else None
+        adapter = "trained" if runs_base else None
         return compare(engine_completer(engine, end_id=end_id, max_tokens=CHECK_TOKENS, adapter=adapter))
 
 

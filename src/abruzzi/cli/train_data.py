@@ -30,11 +30,10 @@ def write_held_out(recipe: Recipe, out: Path) -> int:
     Raises:
         AbruzziError: a source cannot be had, or a file not be written.
     """
-    for number, portion in enumerate(gather_portions(recipe.data), start=1):
+    for portion in gather_portions(recipe.data):
         if not portion.held_out:
             raise DataError(f"{recipe.name} holds nothing out of {portion.family}; set data.held_out")
-        twins = [source for source in recipe.data.sources if getattr(source, "task", None) == portion.family]
-        path = out / f"{portion.family}{f'-{number}' if len(twins) > 1 else ''}.jsonl"
+        path = out / f"{portion.family}.jsonl"
         print(f"{path}: {write_items(path, portion.held_out)} items")
     return 0
 

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from abruzzi.training.grpo.rollouts import Sampler
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.grpo.train import Grpo, train_grpo
 from abruzzi.training.material import gather_lessons, gather_portions, gather_prompts, held_out_prompts
-from abruzzi.training.policy import Policy, open_policy
+from abruzzi.training.policy import HOST, Policy, open_policy
+from abruzzi.training.processes import Processes, join_processes
 from abruzzi.training.rates import measure_rates
 from abruzzi.training.recipe import DataSettings, Recipe
 from abruzzi.training.run_record import start_record
@@ -44,19 +45,25 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
     if settings is None:
         raise ConfigError(f"the recipe {recipe.name} has no table [sft]; did you mean 'abruzzi train grpo'?")
     run = out or Path("runs") / recipe.name
+    processes = join_processes()
     lessons = gather_lessons(recipe.data)
-    _tell_malformed(lessons.malformed)
+    if processes.is_main:
+        _tell_malformed(lessons.malformed)
     contamination = check_clean(recipe.data, map(get_question, lessons.examples))
     tokenizer = None
     if recipe.model.base == "scratch" and recipe.model.start is None:
         tokenizer = make_tokenizer(
             text for e in lessons.examples for text in (*(m.content for m in e.messages), e.completion)
         )
-    policy = open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=settings.seed, tokenizer=tokenizer)
+    policy = open_policy(
+        recipe.model, cache_dir=cache_folder(os.environ), seed=settings.seed, tokenizer=tokenizer, device=HOST
+    )
     encoded = encode_examples(policy.tokenizer, lessons.examples, max_tokens=settings.max_tokens)
     facts = {
         "stage": "sft",
         "base": policy.identity,
+        "trained_on": policy.trained_on,
+        "num_processes": processes.count,
         "num_examples": len(encoded.kept),
         "num_too_long": encoded.num_too_long,
         "num_malformed": len(lessons.malformed),
@@ -64,14 +71,8 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
         "contamination": contamination,
         **_sizes(policy),
     }
-    start_record(run, recipe, facts)
-    with open_gauge() as gauge, _open_tracker(recipe, run) as tracker:
-
-        def show(row: dict[str, Any]) -> None:
-            """Show a step."""
-            gauge.show("sft", row["step"], row["num_steps"], f"loss {row['loss']:.3f}")
-            tracker.log(row)
-
+    processes.by_main(lambda: start_record(run, recipe, facts))
+    with _watch_sft(recipe, run, processes) as show:
         train_sft(
             Sft(
                 policy=policy,
@@ -82,7 +83,8 @@ def run_sft(recipe: Recipe, out: Path | None) -> int:
                 on_row=show,
             )
         )
-    print(f"{run}: trained; next: abruzzi train report {run}")
+    if processes.is_main:
+        print(f"{run}: trained; next: abruzzi train report {run}")
     return 0
 
 
@@ -106,6 +108,7 @@ def run_grpo(recipe: Recipe, out: Path | None) -> int:
     facts = {
         "stage": "grpo",
         "base": policy.identity,
+        "trained_on": policy.trained_on,
         "num_prompts": len(prompts),
         "num_filtered": sum(portion.num_filtered for portion in portions),
         "num_held_out": len(held_out),
@@ -221,6 +224,22 @@ def open_sampler(policy: Policy, recipe: Recipe) -> Generator[Sampler]:
         yield sampler
 
 
+@contextmanager
+def _watch_sft(recipe: Recipe, run: Path, processes: Processes) -> Generator[Callable[[dict[str, Any]], None]]:
+    """Give what shows a step and passes it on to the tracker; opened in the main process, and called there."""
+    with ExitStack() as opened:
+        gauge = opened.enter_context(open_gauge())
+        trackers: list[Tracker] = []
+        processes.by_main(lambda: trackers.append(opened.enter_context(_open_tracker(recipe, run))))
+
+        def show(row: dict[str, Any]) -> None:
+            """Show a step."""
+            gauge.show("sft", row["step"], row["num_steps"], f"loss {row['loss']:.3f}")
+            trackers[0].log(row)
+
+        yield show
+
+
 def _open_tracker(recipe: Recipe, run: Path) -> Tracker:
     tracker = open_tracker(recipe.watch, recipe.name, recipe.model_dump(mode="json"), run)
     if tracker.hint:
@@ -236,8 +255,10 @@ def _show_grpo(gauge: Gauge, tracker: Tracker, num_steps: int) -> Callable[[dict
         nonlocal accuracy
         tracker.log(row)
         if row["kind"] == "held_out":
-            low, high = row["interval"]
-            accuracy = f", held out {row['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+            accuracy = ", held out: no verdict"
+            if row["accuracy"] is not None:
+                low, high = row["interval"]
+                accuracy = f", held out {row['accuracy']:.1%} ({low:.1%} to {high:.1%})"
             if row["step"] == 0:
                 gauge.show("grpo", 0, num_steps, accuracy.removeprefix(", "))
             return

@@ -3,7 +3,8 @@
     RUN/checkpoints/step-000040/    weights (adapter or full), whatever else the trainer wants back, and state.json
 
 A process killed while writing leaves a folder whose name begins with a dot; the next one takes it away. A disk that is
-full stops the run with the older checkpoints untouched: they are removed only after the new one is in place.
+full stops the run with the older checkpoints untouched: they are removed only after the new one is in place. Where
+several processes train one model, each puts its part into the folder, and the main one gives it its name when all have.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from abruzzi.errors import CheckpointError
+from abruzzi.training.processes import ALONE, Processes
 
 FOLDER = "checkpoints"
 STATE_FILE = "state.json"
@@ -23,16 +25,23 @@ _NAME = re.compile(r"step-(\d{6,})")
 
 
 def save_checkpoint(
-    run: Path, step: int, write: Callable[[Path], None], state: Mapping[str, Any], *, keep: int
+    run: Path,
+    step: int,
+    write: Callable[[Path], None],
+    state: Mapping[str, Any],
+    *,
+    keep: int,
+    processes: Processes = ALONE,
 ) -> Path:
     """Save a checkpoint, then remove the oldest ones beyond ``keep``.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, the same for all processes.
         step: finished optimiser steps.
-        write: puts the files into the folder it is given.
+        write: puts the files into the folder it is given; called in every process.
         state: plain data that resuming needs; ``step`` is added.
         keep: how many checkpoints stay.
+        processes: that train together; all of them call this.
 
     Returns:
         Its folder.
@@ -43,27 +52,21 @@ def save_checkpoint(
     folder = run / FOLDER
     place, part = folder / f"step-{step:06d}", folder / f".step-{step:06d}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob(".step-*.part"):
-            shutil.rmtree(stale)
-        part.mkdir()
-        write(part)
-        (part / STATE_FILE).write_text(json.dumps({**state, "step": step}, indent=1))
-        _flush(part)
-        if place.exists():
-            shutil.rmtree(place)
-        part.rename(place)
-        _flush_one(folder)
+        processes.by_main(lambda: _begin(part))
+        processes.together(lambda: write(part))
+        processes.by_main(lambda: _finish(part, place, {**state, "step": step}))
     except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
+        if processes.is_main:
+            shutil.rmtree(part, ignore_errors=True)
         kept = find_checkpoint(run)
         last = f"the last good one is {kept}" if kept else "there is none before it"
         raise CheckpointError(
             f"cannot write the checkpoint of step {step}: {error.strerror or error}; {last}"
         ) from error
-    for old in _list(run)[:-keep]:
-        with contextlib.suppress(OSError):  # the next one tries again
-            shutil.rmtree(old.rename(folder / f".{old.name}.part"))
+    if processes.is_main:
+        for old in _list(run)[:-keep]:
+            with contextlib.suppress(OSError):  # the next one tries again
+                shutil.rmtree(old.rename(folder / f".{old.name}.part"))
     return place
 
 
@@ -109,6 +112,24 @@ def _list(run: Path) -> list[Path]:
         return []
     numbered = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(numbered) if (path / STATE_FILE).is_file()]
+
+
+def _begin(part: Path) -> None:
+    """Make the folder that is written to, and take away what killed processes left."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for stale in part.parent.glob(".step-*.part"):
+        shutil.rmtree(stale)
+    part.mkdir()
+
+
+def _finish(part: Path, place: Path, state: Mapping[str, Any]) -> None:
+    """Have what was written on the disk, then give it its name."""
+    (part / STATE_FILE).write_text(json.dumps(state, indent=1))
+    _flush(part)
+    if place.exists():
+        shutil.rmtree(place)
+    part.rename(place)
+    _flush_one(place.parent)
 
 
 def _flush(folder: Path) -> None:

@@ -15,6 +15,7 @@ Whether the exported model answers as the trained one is for ``fidelity`` to say
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrain
 from abruzzi.errors import CheckpointError, ConfigError
 from abruzzi.training.base import Source, identify, load_model, load_tokenizer
 from abruzzi.training.gguf import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Precision, write_adapter, write_model
+from abruzzi.training.lineage import EXPORT_FILE, check_trained_on, is_adapter
 
-RECORD_FILE = "abruzzi.json"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 HfPrecision = Literal["float32", "float16", "bfloat16"]
 
@@ -70,8 +71,8 @@ def export_adapter_hf(checkpoint: Path, out: Path, *, base: Source, precision: H
         tensors = cast("Any", safetensors_torch).load_file(checkpoint / ADAPTER_WEIGHTS)
         written = {name: tensor.to(DTYPES[precision]).contiguous() for name, tensor in tensors.items()}
         cast("Any", safetensors_torch).save_file(written, work / ADAPTER_WEIGHTS, metadata={"format": "pt"})
-        _write_record(work / RECORD_FILE, record, [work / ADAPTER_WEIGHTS])
-    return _exported(out, out / RECORD_FILE, [out / ADAPTER_WEIGHTS])
+        _write_record(work / EXPORT_FILE, record, [work / ADAPTER_WEIGHTS])
+    return _exported(out, out / EXPORT_FILE, [out / ADAPTER_WEIGHTS])
 
 
 def export_merged_hf(
@@ -97,8 +98,8 @@ def export_merged_hf(
         cast("Any", tokenizer).save_pretrained(work)
         for file in work.iterdir():
             file.chmod(0o644)
-        _write_record(work / RECORD_FILE, record, sorted(work.glob("*.safetensors")))
-    return _exported(out, out / RECORD_FILE, sorted(out.glob("*.safetensors")))
+        _write_record(work / EXPORT_FILE, record, sorted(work.glob("*.safetensors")))
+    return _exported(out, out / EXPORT_FILE, sorted(out.glob("*.safetensors")))
 
 
 def export_adapter_gguf(
@@ -164,15 +165,12 @@ def open_merged(checkpoint: Path, base: Source | None) -> tuple[PreTrainedModel,
         raise ConfigError(f"{checkpoint} is an adapter: name the base that it was trained on")
     model = load_model(base.folder, dtype=torch.float32)
     try:
-        merged = cast("Any", PeftModel).from_pretrained(model, checkpoint).merge_and_unload(safe_merge=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT reads names that transformers has replaced
+            merged = cast("Any", PeftModel).from_pretrained(model, checkpoint).merge_and_unload(safe_merge=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{checkpoint} cannot be merged into {base.spec}: {str(error)[:300]}") from error
     return merged, load_tokenizer(checkpoint if (checkpoint / "tokenizer.json").is_file() else base.folder)
-
-
-def is_adapter(checkpoint: Path) -> bool:
-    """Tell whether a checkpoint holds an adapter and not all weights."""
-    return (checkpoint / ADAPTER_CONFIG).is_file()
 
 
 def _check_adapter(checkpoint: Path) -> None:
@@ -183,9 +181,8 @@ def _check_adapter(checkpoint: Path) -> None:
 def _describe(kind: str, checkpoint: Path, base: Source | None, precision: str) -> dict[str, Any]:
     """Make the record of an export, and refuse a checkpoint that was trained on another base."""
     identity = None if base is None else identify(base.folder)
-    trained_on = _read_record(checkpoint / RECORD_FILE).get("base")
-    if base is not None and trained_on is not None and trained_on["identity"] != identity:
-        raise ConfigError(f"{checkpoint} was trained on {trained_on['spec']}, and not on {base.spec}: name that one")
+    if base is not None and identity is not None and is_adapter(checkpoint):
+        check_trained_on(checkpoint, identity, base.spec)
     weights = [checkpoint / ADAPTER_WEIGHTS] if is_adapter(checkpoint) else sorted(checkpoint.glob("*.safetensors"))
     if not weights:
         raise CheckpointError(f"{checkpoint} holds neither an adapter nor weights: name a checkpoint's folder")
@@ -196,18 +193,6 @@ def _describe(kind: str, checkpoint: Path, base: Source | None, precision: str) 
         # No path of this machine: the record travels with the weights.
         "checkpoint": {"name": "/".join(checkpoint.absolute().parts[-3:]), "sha256": _digests(weights)},
     }
-
-
-def _read_record(file: Path) -> dict[str, Any]:
-    """Read the record of an export; an empty one where there is none, as in a trainer's own checkpoints."""
-    try:
-        return cast("dict[str, Any]", json.loads(file.read_text("utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{file} cannot be read ({error}): remove it if the weights beside it are right"
-        ) from error
 
 
 def _write_record(file: Path, record: dict[str, Any], weights: list[Path]) -> None:
@@ -230,7 +215,7 @@ def _exported(path: Path, record: Path, weights: list[Path]) -> Exported:
 
 
 def _record_of(file: Path) -> Path:
-    return file.with_suffix(f".{RECORD_FILE}")
+    return file.with_suffix(f".{EXPORT_FILE}")
 
 
 @contextmanager
@@ -249,9 +234,9 @@ def _new_file(out: Path, record: dict[str, Any]) -> Generator[Path]:
     with _work(out) as work:
         part = work / out.name
         yield part
-        _write_record(work / RECORD_FILE, record, [part])
+        _write_record(work / EXPORT_FILE, record, [part])
         # The record first: a file that is there has one.
-        (work / RECORD_FILE).replace(_record_of(out))
+        (work / EXPORT_FILE).replace(_record_of(out))
         part.rename(out)
 
 

@@ -22,8 +22,8 @@ from abruzzi.training.grpo.rollouts import JUDGED, Prompt, RolloutGroup, Sampler
 class HeldOut:
     """How the policy does on items that it was not trained on."""
 
-    accuracy: Estimate
-    """Mean over items of the share of correct samples."""
+    accuracy: Estimate | None
+    """Mean over items of the share of correct samples; None where no sample has a verdict."""
     by_family: dict[str, Estimate]
     pass_at: dict[int, float]
     """k → pass@k, where every item has at least k samples with a verdict."""
@@ -79,7 +79,7 @@ def summarise(groups: Sequence[RolloutGroup]) -> HeldOut:
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     fewest = min(map(len, judged.values()), default=0)
     return HeldOut(
-        accuracy=clustered_mean(list(judged.values())),
+        accuracy=clustered_mean(list(judged.values())) if judged else None,
         by_family={
             family: clustered_mean([v for p, v in judged.items() if groups[p].prompt.family == family])
             for family in families

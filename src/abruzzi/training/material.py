@@ -5,6 +5,7 @@ split by the hash of their question. What asks a question that any source holds 
 so that neither a generator that repeats itself nor another source can leak. The same recipe gives the same sets.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
 from abruzzi.reasoning.sample import solver_messages
 from abruzzi.training.grpo.rollouts import Prompt
-from abruzzi.training.recipe import DataSettings, FileSource, ProceduralSource
+from abruzzi.training.recipe import TAUGHT, DataSettings, FileSource, ProceduralSource
 from abruzzi.training.seeds import seed_of
 from abruzzi.training.tokens import encode_prompt
 
@@ -37,6 +38,7 @@ class Portion:
 
     source: ProceduralSource | FileSource
     family: str
+    """Task or file; numbered where several sources have the same, so that their items' scores are kept apart."""
     train: tuple[Item, ...]
     held_out: tuple[Item, ...]
     malformed: tuple[MalformedRow, ...] = ()
@@ -61,8 +63,8 @@ def gather_portions(data: DataSettings) -> list[Portion]:
         ConfigError: a source cannot be had.
         DataError: a source holds too little.
     """
-    gathered = [_gather(source, data) for source in data.sources if source.kind not in ("examples", "am-thinking")]
-    portions = _keep_apart(gathered)
+    gathered = [_gather(source, data) for source in data.sources if source.kind not in TAUGHT]
+    portions = _keep_apart(_name_apart(gathered))
     if data.rates is None:
         return portions
     rates = read_pass_rates(Path(data.rates), data.rates_of)
@@ -156,6 +158,15 @@ def _gather(source: ProceduralSource | FileSource, data: DataSettings) -> Portio
     return Portion(source, family, tuple(split.train), tuple(split.held_out), tuple(malformed))
 
 
+def _name_apart(portions: Sequence[Portion]) -> list[Portion]:
+    """Number the families that bear the name of another."""
+    counts = Counter(portion.family for portion in portions)
+    return [
+        portion if counts[portion.family] == 1 else replace(portion, family=f"{portion.family}-{number}")
+        for number, portion in enumerate(portions, start=1)
+    ]
+
+
 def _keep_apart(portions: Sequence[Portion]) -> list[Portion]:
     """Take out of each training set what any portion holds out."""
     held_out = [item for portion in portions for item in portion.held_out]
@@ -186,11 +197,10 @@ def _distinct(source: ProceduralSource, data: DataSettings) -> tuple[Item, ...]:
 
 
 def _draw_plan(portion: Portion, rng: Random) -> str:
-    task = portion.family
     source = portion.source
-    weighted = source.styles if isinstance(source, ProceduralSource) else {}
-    styles = [style for style in list_styles(task) if not weighted or weighted.get(style)]
-    return write_plan(task, rng.choice(styles), rng)
+    assert isinstance(source, ProceduralSource), "no other source shows plans"
+    styles = [style for style in list_styles(source.task) if not source.styles or source.styles.get(style)]
+    return write_plan(source.task, rng.choice(styles), rng)
 
 
 def _sift(rows: Iterator[T | MalformedRow], limit: int | None, malformed: list[MalformedRow]) -> list[T]:

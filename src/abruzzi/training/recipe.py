@@ -52,12 +52,14 @@ class ModelSettings(_Table):
     base: str = "embedded"
     """``embedded``, ``scratch``, a Hugging Face folder, a GGUF file, or ``hf:ORG/REPO@revision``."""
     start: str | None = None
-    """A finished run or checkpoint whose weights training goes on from; its base must be the same."""
+    """What training goes on from: a run, a checkpoint, or the folder of an exported adapter, of the same base."""
     method: Literal["lora", "full"] = "lora"
     lora: LoraSettings = LoraSettings()
     scratch: ScratchSettings = ScratchSettings()
     dtype: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 needs a processor with units for it; on others it is many times slower."""
+    end_of_turn: str | None = None
+    """The token that ends a turn, where the tokenizer's end of text is another: ``<|im_end|>`` for Qwen2.5's bases."""
     attention: Literal["sdpa", "flash_attention_2", "eager"] = "sdpa"
 
 
@@ -86,6 +88,8 @@ class FileSource(_Table):
     """The first so many rows."""
 
 
+TAUGHT = ("examples", "am-thinking")
+"""Kinds of sources that are taught, and not asked."""
 Source = Annotated[ProceduralSource | FileSource, Field(discriminator="kind")]
 
 
@@ -128,6 +132,9 @@ class SftSettings(_Table):
     packs_per_device: Count = 1
     accumulation: Count = 4
     """Device batches per optimiser step."""
+    recompute: bool = False
+    """Keep of each layer its input alone, and compute the rest again on the way back: less memory, a third more time.
+    Under FSDP its own recomputation is switched on."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Rate = 1.0
     save_every: Count = 50
@@ -185,6 +192,15 @@ class GrpoSettings(_Table):
     seed: int = 1
 
     @model_validator(mode="after")
+    def _check_clips(self) -> Self:
+        if self.dual_clip <= 1 + self.clip_high:
+            raise ValueError(
+                f"dual_clip must be above 1 + clip_high = {1 + self.clip_high:g}, and is {self.dual_clip:g}; raise it, "
+                "or lower clip_high"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_old_policy(self) -> Self:
         if self.updates_per_step > 1 and self.temperature != 1:
             raise ValueError(
@@ -215,6 +231,16 @@ class Recipe(_Table):
     def _check_stage(self) -> Self:
         if (self.sft is None) == (self.grpo is None):
             raise ValueError("a recipe is one stage: it has a table [sft] or a table [grpo], and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        unasked = [source.kind for source in self.data.sources if source.kind in TAUGHT]
+        if self.grpo is not None and unasked:
+            raise ValueError(
+                f"a source of kind {unasked[0]!r} holds completions and no ground truths: [grpo] has nothing to ask of "
+                "it; take it away, or give items"
+            )
         return self
 
 

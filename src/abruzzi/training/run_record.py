@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from abruzzi.errors import ConfigError, RecordError
 from abruzzi.records import LineWriter, read_lines
-from abruzzi.training.recipe import Recipe
+from abruzzi.training.recipe import Recipe, build_recipe
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
@@ -42,7 +42,7 @@ def start_record(run: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
     path = run / RUN_FILE
     content = {"recipe": recipe.model_dump(mode="json"), **facts, "machine": describe_machine()}
     if path.exists():
-        _check_same(read_run(run), content, run)
+        _check_same(read_run(run), recipe, facts.get("num_processes", 1), run)
         return
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -53,18 +53,40 @@ def start_record(run: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         raise RecordError(f"cannot write the run {run}: {error.strerror}") from error
 
 
-def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], run: Path) -> None:
-    """A run goes on under the recipe that it began with, its number of steps and its watching aside."""
+_MAY_CHANGE = (
+    *("steps", "max_steps", "eval_every", "save_every", "keep", "rows"),
+    *("packs_per_device", "accumulation", "recompute"),  # on other machines; the packs of a step are the same
+)
+
+
+def _check_same(old: Mapping[str, Any], recipe: Recipe, num_processes: int, run: Path) -> None:
+    """A run goes on under the recipe that it began with, its number of steps, watching and machines aside."""
     if not isinstance(old.get("recipe"), dict):
         raise RecordError(f"{run / RUN_FILE} holds no recipe; take the folder away to begin anew")
+    began = build_recipe(old["recipe"], str(run / RUN_FILE))  # settings that came later have their defaults
     for table in ("name", "model", "data", "sft", "grpo"):
-        before, now = old["recipe"].get(table), new["recipe"].get(table)
-        for key in ("steps", "max_steps", "eval_every", "save_every", "keep", "rows"):
-            if isinstance(before, dict) and isinstance(now, dict):
-                cast("dict[str, Any]", before).pop(key, None)
-                cast("dict[str, Any]", now).pop(key, None)
-        if before != now:
+        before, now = (one.model_dump(mode="json")[table] for one in (began, recipe))
+        if _lasting(before) != _lasting(now):
             raise ConfigError(f"{run} holds a run of another recipe: [{table}] differs; take another --out")
+    before, now = _packs_per_step(began, old.get("num_processes", 1)), _packs_per_step(recipe, num_processes)
+    if before != now:
+        raise ConfigError(
+            f"{run} takes {before} packs a step and not {now}: keep sft.packs_per_device x sft.accumulation x "
+            "processes as it was, or take another --out"
+        )
+
+
+def _lasting(table: Any) -> Any:
+    """What of a table must stay as it is."""
+    if not isinstance(table, dict):
+        return table
+    return {key: value for key, value in cast("dict[str, Any]", table).items() if key not in _MAY_CHANGE}
+
+
+def _packs_per_step(recipe: Recipe, num_processes: int) -> int | None:
+    """Sequences that an optimiser step of SFT takes, over all processes; None for GRPO."""
+    sft = recipe.sft
+    return None if sft is None else sft.packs_per_device * sft.accumulation * num_processes
 
 
 def read_run(run: Path) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 
 The tokenizer is byte-level BPE, learnt from the very texts that will be trained on, with each digit a token of its own
 as in SmolLM2; its chat template is plain ChatML. Same texts and seed, same model.
+
+Weights and rotary positions begin as befits the size. With transformers' own defaults, which are those of models far
+wider and contexts far longer, attention starts out all but uniform, and a model of 0.4M parameters copies 31 % of a
+question's digits after 200 steps of 1,000 tokens instead of 88 %.
 """
 
 from collections.abc import Iterable
@@ -14,6 +18,8 @@ from abruzzi.training.recipe import ScratchSettings
 from abruzzi.training.seeds import seed_torch
 
 VOCABULARY = 640
+ROPE_BASE = 100.0
+"""Wavelengths from 6 to some 500 tokens: all of them tell places of a short text apart."""
 START, END = "<|im_start|>", "<|im_end|>"
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 CHATML = (
@@ -55,6 +61,8 @@ def make_model(settings: ScratchSettings, tokenizer: Any, *, seed: int) -> Llama
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.kv_heads,
         max_position_embeddings=settings.max_tokens,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE},
+        initializer_range=settings.hidden**-0.5,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

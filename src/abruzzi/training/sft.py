@@ -4,12 +4,17 @@ What TRL does: packing, the loss, optimiser, schedule, data parallelism, FSDP an
 configuration. What is added beside it: prompts rendered as they are at answer time with loss on the completion alone,
 checkpoints that are whole or not there, and a stop at the first loss that is no number.
 
+A checkpoint holds the weights once, whole and openable by anyone, however they are spread over processes in training.
+So it is gone on from by other processes than made it, as long as they take as many packs a step. Two things bind it: an
+optimiser's state that FSDP wrote is read under FSDP alone, and DeepSpeed keeps weights in a format of its own besides,
+and goes on from these.
+
 Packed examples keep apart only while no attention mask is passed and no cache is used (held by a test); TRL does so.
 """
 
+import contextlib
 import logging
 import math
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +23,21 @@ from time import perf_counter
 from typing import Any, cast
 
 import datasets
+import torch
+from accelerate.utils import fsdp_utils
 from datasets import Dataset
-from safetensors import SafetensorError
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from transformers import TrainerCallback
+from transformers.trainer import SCHEDULER_NAME, TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from abruzzi.errors import AbruzziError, CheckpointError, TrainingError
+from abruzzi.errors import AbruzziError, CheckpointError, ConfigError, TrainingError
 from abruzzi.records import LineWriter
 from abruzzi.training.checkpoint import find_checkpoint, read_state, save_checkpoint
-from abruzzi.training.policy import Policy, save_policy
+from abruzzi.training.policy import Policy, load_weights, read_weights, save_policy
+from abruzzi.training.processes import Processes, join_processes
 from abruzzi.training.recipe import SftSettings
 from abruzzi.training.run_record import METRICS_FILE, rewind
 from abruzzi.training.tokens import Tokens
@@ -53,23 +63,77 @@ class Sft:
     clock: Callable[[], float] = perf_counter
 
 
+class _Trainer(SFTTrainer):
+    """TRL's trainer, with its own state in a folder of a checkpoint of ours, and the weights beside that folder."""
+
+    def __init__(self, policy: Policy, **settings: Any) -> None:
+        cast("Any", super()).__init__(model=policy.model, processing_class=policy.tokenizer, **settings)
+        self._policy = policy
+        self._names = {name for name, _ in (*policy.model.named_parameters(), *policy.model.named_buffers())}
+        """Of its weights, those that share their values with another's left out."""
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each process holds but its share of the weights."""
+        return self.is_fsdp_enabled or self.is_deepspeed_enabled
+
+    def gather_weights(self) -> dict[str, Any] | None:
+        """Put sharded weights together, in the main process; None where each process has all of them anyway."""
+        trainer: Any = self
+        if not self.is_sharded:
+            return None
+        gathered: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped) or {}
+        return {name: weight for name, weight in gathered.items() if name in self._names}
+
+    def save_state(self, folder: Path, *, is_main: bool) -> None:
+        """Write what the trainer wants back besides the weights; called in every process."""
+        folder.mkdir(exist_ok=True)
+        trainer: Any = self
+        if self.is_fsdp_enabled:
+            plugin, accelerator = trainer.accelerator.state.fsdp_plugin, trainer.accelerator
+            cast("Any", fsdp_utils).save_fsdp_optimizer(
+                plugin, accelerator, trainer.optimizer, trainer.model, str(folder)
+            )
+            if is_main:
+                torch.save(trainer.lr_scheduler.state_dict(), folder / SCHEDULER_NAME)
+        else:
+            trainer._save_optimizer_and_scheduler(str(folder))
+        trainer._save_rng_state(str(folder))
+        if is_main:
+            self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights from where they lie: beside the trainer's folder; of old, in it too."""
+        folder = Path(resume_from_checkpoint)
+        holder = folder if any(folder.glob("*.safetensors")) else folder.parent
+        if not self.is_fsdp_enabled:
+            load_weights(self._policy, read_weights(holder))
+            return
+        weights: Any = read_weights(holder) if self.is_world_process_zero() else {}
+        options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, strict=False)
+        set_model_state_dict(model, weights, options=options)
+
+
 class _Watch(TrainerCallback):
     """Writes a line a step, saves whole checkpoints, and stops at a loss or gradient that is no number."""
 
-    def __init__(self, sft: Sft, metrics: LineWriter, num_tokens: int) -> None:
+    def __init__(
+        self, sft: Sft, processes: Processes, record: Callable[[dict[str, Any]], None], num_tokens: int
+    ) -> None:
         self._sft = sft
-        self._metrics = metrics
+        self._processes = processes
+        self._record = record
         self._num_tokens_before = self._num_tokens = num_tokens
         self._begun = sft.clock()
         self.trainer: Any = None
         self._saved = -1
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Check, write and tell of a step; save where it is time."""
+        """Check, write and tell of a step; save where it is time. All processes see the same numbers."""
         loss = (logs or {}).get("loss")
-        if loss is None or logs is None or not state.is_world_process_zero:
+        if loss is None or logs is None:
             return
-        for name, value in (("loss", loss), ("gradient's norm", logs.get("grad_norm", 0.0))):
+        for name, value in (("loss", loss), ("gradient's norm", logs.get("grad_norm") or 0.0)):
             if not math.isfinite(value):
                 raise TrainingError(
                     f"the {name} of step {state.global_step} is {value!r}; the last checkpoint stays: lower "
@@ -90,60 +154,75 @@ class _Watch(TrainerCallback):
             "seconds": {"all": now - self._begun},
         }
         self._begun = now
-        self._metrics.write(row)
-        self._sft.on_row(row)
+        self._processes.by_main(lambda: self._record(row))
         if state.global_step % self._sft.settings.save_every == 0:  # after the check: never weights that are no numbers
             self.save(state.global_step)
 
     def save(self, step: int) -> None:
-        """Save a checkpoint of ours around the trainer's own."""
-        if step == self._saved or not self.trainer.is_world_process_zero():
+        """Save a checkpoint, once a step."""
+        if step == self._saved:
             return
-        trainer = self.trainer
+        is_main = self._processes.is_main
+
+        def write_weights(folder: Path) -> None:
+            """Put all weights into the folder, in the main process."""
+            weights = self.trainer.gather_weights()
+            if is_main:
+                save_policy(self._sft.policy, folder, weights)
 
         def write(folder: Path) -> None:
             """Put our weights and the trainer's own state into the folder."""
-            save_policy(self._sft.policy, folder)
-            scratch = self._sft.run / f".trainer-{step}"
-            trainer.args.output_dir = str(scratch)
             try:
-                trainer._save_checkpoint(trainer.model, None)
-                (scratch / f"checkpoint-{step}").rename(folder / TRAINER_FOLDER)
-            except (RuntimeError, SafetensorError) as error:  # torch's and safetensors' words for a disk that is full
+                self._processes.together(lambda: write_weights(folder))  # an error here is known before shards are sent
+                self.trainer.save_state(folder / TRAINER_FOLDER, is_main=is_main)
+            except (RuntimeError, CheckpointException) as error:  # torch's words for a disk that is full
                 raise OSError(0, str(error).splitlines()[0]) from error
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
 
-        facts = {"num_tokens": self._num_tokens}
-        save_checkpoint(self._sft.run, step, write, facts, keep=self._sft.settings.keep)
+        facts, keep = {"num_tokens": self._num_tokens}, self._sft.settings.keep
+        save_checkpoint(self._sft.run, step, write, facts, keep=keep, processes=self._processes)
         self._saved = step
 
 
 def train_sft(sft: Sft) -> None:
-    """Train, from the run's last checkpoint where there is one.
+    """Train, from the run's last checkpoint where there is one; where several processes train, each calls this.
 
     Raises:
+        ConfigError: the launch asks for FSDP, and there are no GPUs.
         TrainingError: the loss is no number; the last checkpoint stays.
         CheckpointError: a checkpoint cannot be written or read.
         RecordError: a row cannot be written.
     """
-    checkpoint = find_checkpoint(sft.run)
-    state = {"step": 0, "num_tokens": 0} if checkpoint is None else read_state(checkpoint)
-    step = int(state["step"])
-    rewind(sft.run / METRICS_FILE, step)
-    with LineWriter(sft.run / METRICS_FILE) as metrics, _quiet():
-        for stale in sft.run.glob(".trainer-*"):
-            shutil.rmtree(stale)
-        watch = _Watch(sft, metrics, int(state["num_tokens"]))
-        trainer: Any = SFTTrainer(
-            model=sft.policy.model,
-            args=_config(sft),
-            train_dataset=make_dataset(sft.examples),
-            processing_class=sft.policy.tokenizer,
-            callbacks=[watch],
-        )
+    processes = join_processes()
+    with _quiet(), contextlib.ExitStack() as opened:
+        metrics: list[LineWriter] = []
+
+        def begin() -> tuple[Path | None, dict[str, Any]]:
+            """Find where to go on from, take away what came after it, and open the curves."""
+            checkpoint = find_checkpoint(sft.run)
+            state = {"step": 0, "num_tokens": 0} if checkpoint is None else read_state(checkpoint)
+            rewind(sft.run / METRICS_FILE, int(state["step"]))
+            metrics.append(opened.enter_context(LineWriter(sft.run / METRICS_FILE)))
+            return checkpoint, state
+
+        checkpoint, state = processes.by_main(begin)
+        step = int(state["step"])
+
+        def record(row: dict[str, Any]) -> None:
+            """Write a row and tell of it; in the main process."""
+            metrics[0].write(row)
+            sft.on_row(row)
+
+        watch = _Watch(sft, processes, record, int(state["num_tokens"]))
+        dataset = make_dataset(sft.examples)
+        trainer: Any = _Trainer(sft.policy, args=_config(sft, processes), train_dataset=dataset, callbacks=[watch])
         watch.trainer = trainer
         _drop_printing(trainer)
+        if processes.is_fsdp and not trainer.is_fsdp_enabled:
+            raise ConfigError(
+                "the launch asks for FSDP, which shards over GPUs alone, and there are none; use torchrun"
+            )
+        if sft.settings.recompute and processes.is_fsdp:  # its own does not gather a layer's weights once more
+            trainer.accelerator.state.fsdp_plugin.activation_checkpointing = True
         if checkpoint is not None and step >= _num_steps(trainer, sft.settings):
             return
         try:
@@ -173,10 +252,10 @@ def make_dataset(examples: Sequence[Tokens]) -> Dataset:
     )
 
 
-def _config(sft: Sft) -> SFTConfig:
+def _config(sft: Sft, processes: Processes) -> SFTConfig:
     settings = sft.settings
     return SFTConfig(
-        output_dir=str(sft.run / ".trainer"),
+        output_dir=str(sft.run),  # nothing is written there: save_strategy
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.schedule,
         warmup_steps=settings.warmup,  # below 1 it is a share of the steps
@@ -189,7 +268,7 @@ def _config(sft: Sft) -> SFTConfig:
         max_length=settings.max_tokens,
         packing=settings.packing,
         packing_strategy="bfd",
-        gradient_checkpointing=False,
+        gradient_checkpointing=settings.recompute and not processes.is_fsdp,
         bf16=sft.is_bf16,
         fp16=False,
         seed=settings.seed,
@@ -201,6 +280,8 @@ def _config(sft: Sft) -> SFTConfig:
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        use_cpu=processes.is_on_cpu,
+        ddp_find_unused_parameters=False,  # every one that is trained is used
     )
 
 

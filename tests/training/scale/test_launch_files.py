@@ -44,6 +44,8 @@ def test_the_recipe_makes_512_packs_of_32k_on_them() -> None:
     assert (sft.max_tokens, sft.packing) == (32768, True)
     assert (sft.learning_rate, sft.schedule, sft.warmup, sft.epochs) == (1e-4, "cosine", 0.05, 2)
     assert read("sft").model.method == "full"
+    assert sft.recompute, "DeepSpeed has no recomputation but the trainer's"
+    assert read("sft").model.end_of_turn == "<|im_end|>"
 
 
 def test_fsdp2_arrives_in_the_processes() -> None:

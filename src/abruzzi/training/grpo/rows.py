@@ -75,8 +75,8 @@ def held_out_row(found: HeldOut, step: int, seconds: float) -> dict[str, Any]:
     return {
         "kind": "held_out",
         "step": step,
-        "accuracy": found.accuracy.value,
-        "interval": [found.accuracy.low, found.accuracy.high],
+        "accuracy": found.accuracy and found.accuracy.value,
+        "interval": found.accuracy and [found.accuracy.low, found.accuracy.high],
         "by_family": {name: [e.value, e.low, e.high] for name, e in found.by_family.items()},
         "pass_at": found.pass_at,
         "mean_tokens": found.mean_tokens,
