@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from abruzzi.config import missing_package
-
 app = typer.Typer(help="Train: SFT, GRPO on verifiable rewards; export; report.", no_args_is_help=True)
 
 RecipeFile = Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")]
@@ -218,4 +216,6 @@ def _require(*modules: str) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for module in modules or ("torch", "transformers", "peft", "trl", "reasoning_gym"):
         if find_spec(module) is None:
+            from abruzzi.config import missing_package  # brings pydantic, which --help does without
+
             raise missing_package("training", module.replace("_", "-"), extra="train")
