@@ -39,6 +39,15 @@ def functions(tree: ast.AST) -> Iterator[Function]:
             yield node
 
 
+def reachable(tree: ast.Module) -> Iterator[Function]:
+    """Functions that another module can call: those of a module and the methods of its public classes."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from (method for method in node.body if isinstance(method, Function))
+        if isinstance(node, Function):
+            yield node
+
+
 def test_imports_only_go_down() -> None:
     script = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     done = subprocess.run(
@@ -86,9 +95,13 @@ def test_files_and_functions_stay_small_and_say_what_they_do(path: Path) -> None
 
 
 def test_public_functions_are_documented() -> None:
-    public = [f for path in FILES for f in functions(ast.parse(path.read_text())) if not f.name.startswith("_")]
-    documented = sum(ast.get_docstring(function) is not None for function in public)
-    assert documented >= 0.95 * len(public)
+    bare = [
+        f"{path.relative_to(SOURCE)}: {function.name}"
+        for path in FILES
+        for function in reachable(ast.parse(path.read_text()))
+        if not function.name.startswith("_") and ast.get_docstring(function) is None
+    ]
+    assert not bare
 
 
 def test_only_the_command_line_prints() -> None:
