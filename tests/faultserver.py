@@ -44,6 +44,8 @@ class Said:
     """Seconds before each token; None takes the answer's."""
     logprob: float = -0.25
     """Of each token."""
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """Pieces of tool calls, sent as they are after the text; each counts as a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,14 +519,15 @@ class _Stream:
         token_s = self._answer.token_s if said.token_s is None else said.token_s
         self._chunk(index, {"role": "assistant", "content": ""})
         limit = self._seen.body.get("max_tokens") or self._seen.body.get("max_completion_tokens") or 10**9
-        pieces = [(self._answer.reasoning_field, token) for token in TOKEN.findall(said.reasoning)]
-        pieces += [("content", token) for token in TOKEN.findall(said.text)]
+        thoughts = [(self._answer.reasoning_field, token) for token in TOKEN.findall(said.reasoning)]
+        pieces: list[tuple[str, Any]] = [*thoughts, *(("content", token) for token in TOKEN.findall(said.text))]
+        pieces += [("tool_calls", [piece]) for piece in said.calls]
         for name, token in pieces[:limit]:
             await asyncio.sleep(token_s)
             await self._maybe_fail()
             self._record.tokens_sent += 1
             self._counts[index] += 1
-            self._thoughts[index] += name != "content"
+            self._thoughts[index] += name == self._answer.reasoning_field
             self._chunk(index, {name: token}, logprob=said.logprob)
         await self._maybe_fail()
         if said.finish_reason is not None:
@@ -594,7 +597,7 @@ def count_tokens(text: str) -> int:
 
 def _conform(said: Said, seen: Seen, traits: Traits) -> Said:
     """Hold a choice to the schema asked for, where the server does that."""
-    if seen.dialect not in traits.constrains:
+    if seen.dialect not in traits.constrains or said.calls:
         return said
     schema = seen.schema if seen.schema is not None else {"type": "object"}
     try:

@@ -16,6 +16,8 @@ from abruzzi.errors import ConfigError
 
 DEFAULT_FILE = "abruzzi.toml"
 """Read from the working folder when it is there and no other file is named."""
+SHARED_TABLES = ("ask", "models", "serve")
+"""Of the settings file that all commands share; ``serve`` is the server's alone, and the others let it stand."""
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 

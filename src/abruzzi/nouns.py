@@ -20,6 +20,8 @@ class Role(StrEnum):
     JUDGE = "judge"
     TOPICS = "topics"
     """The published pipeline's separate gate call (preset ``paper`` only)."""
+    GUARD = "guard"
+    """The server's guard asks whether a text may pass, or has reasoning summarised."""
 
 
 class FinishReason(StrEnum):
@@ -29,6 +31,8 @@ class FinishReason(StrEnum):
     """The model ended it, or a stop string did."""
     LENGTH = "length"
     """Cut at the token limit: never to be read as a whole answer."""
+    TOOL_CALLS = "tool_calls"
+    """The model ended it with calls of tools, each of them whole."""
     CANCELLED = "cancelled"
     """We stopped it: it could no longer change the outcome, or a deadline passed."""
     ERROR = "error"
@@ -36,11 +40,26 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function that the model asks its client to make."""
+
+    id: str
+    """Names the call, so that its result can be told apart from others."""
+    name: str
+    arguments: str
+    """A JSON object, as the model wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What an ``assistant`` message asked for; its content is then often empty."""
+    tool_call_id: str | None = None
+    """Which call a ``tool`` message is the result of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,8 @@ class Completion:
     """Generated tokens of this choice, where the endpoint tells them apart."""
     error: str | None = None
     """Why it failed, when ``finish_reason`` is ``error``."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Whole calls in the model's order; empty unless ``finish_reason`` is ``tool_calls``."""
 
 
 class PlanOutcome(StrEnum):
@@ -117,24 +138,28 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One completion entered in best-of-N, with its extracted answer."""
+    """One completion entered in best-of-N, with its extracted answer or its calls of tools."""
 
     index: int
     text: str
     reasoning: str
     answer: str | None
-    """The extracted final answer; None when there is none to be found."""
+    """The extracted final answer; None when there is none to be found. A reply in a conversation that states none in so
+    many words is its own answer."""
     finish_reason: FinishReason
     cluster: int | None
-    """Which cluster of equal answers it belongs to; None when it has no answer."""
+    """Which cluster of equal answers or calls it belongs to; None when it has neither."""
     seconds: float
     mean_logprob: float | None = None
     num_tokens: int | None = None
     error: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
     @property
     def is_complete(self) -> bool:
-        """True when the model ended it itself and it holds an answer."""
+        """True when the model ended it itself and it holds an answer, or whole calls of tools."""
+        if self.finish_reason is FinishReason.TOOL_CALLS:
+            return bool(self.tool_calls)
         return self.finish_reason is FinishReason.STOP and self.answer is not None
 
 
@@ -195,6 +220,11 @@ class Answer:
     seconds: float
     warnings: tuple[str, ...] = field(default=())
     """What went wrong on the way without stopping it, a sentence each."""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The chosen candidate's calls; ``answer`` is then the text beside them, often empty."""
+        return next((c.tool_calls for c in self.candidates if c.index == self.chosen), ())
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,7 @@ from abruzzi.errors import ModelError, ModelTimeoutError, RateLimitError
 from abruzzi.ledger import CallOutcome, Ledger
 from abruzzi.models.chat import ChatEvent, ChatModel, ChatRequest, Ended, ReasoningDelta, TextDelta
 from abruzzi.models.scripted import Reply, ScriptedChat, count_tokens, fail, hang, reply
-from abruzzi.nouns import Completion, FinishReason, Message, Role
+from abruzzi.nouns import Completion, FinishReason, Message, Role, ToolCall
 from tests.models.virtual_time import run_virtual
 
 
@@ -154,3 +154,12 @@ def test_tokens_lose_no_text(text: str) -> None:
     completions, _, events = play(ScriptedChat({Role.SOLVER: reply(text)}), ask())
     assert "".join(e.text for _, e in events if isinstance(e, TextDelta)) == text == completions[0].text
     assert count_tokens(text) == completions[0].num_tokens
+
+
+def test_calls_of_tools_come_whole_and_are_billed_by_their_words() -> None:
+    add = ToolCall("call_1", "add", '{"a": 40, "b": 2}')
+    chat = ScriptedChat({Role.SOLVER: [reply("I add.", tool_calls=[add], seconds=4), reply(tool_calls=[add])]})
+    completions, ledger, _ = play(chat, ask(n=2))
+    assert [(c.text, c.tool_calls, c.num_tokens) for c in completions] == [("I add.", (add,), 6), ("", (add,), 4)]
+    assert {c.finish_reason for c in completions} == {FinishReason.TOOL_CALLS}
+    assert ledger.totals().usage.completion_tokens == 10

@@ -9,7 +9,7 @@ from abruzzi.ledger import CallOutcome, Ledger
 from abruzzi.models.chat import ChatRequest, Schema
 from abruzzi.models.openai_client import OpenAIChat
 from abruzzi.models.simulated import TimedReply, fill_enum, open_simulated, read_schema_name
-from abruzzi.nouns import Message, Role
+from abruzzi.nouns import FinishReason, Message, Role, ToolCall
 
 REQUEST = ChatRequest(role=Role.SOLVER, messages=(Message("user", "one two three"),))
 
@@ -55,5 +55,17 @@ def test_a_client_that_leaves_is_seen() -> None:
             with anyio.fail_after(5):
                 while endpoint.num_cut < 1:
                     await anyio.sleep(0.01)
+
+    anyio.run(main)
+
+
+def test_calls_of_tools_are_streamed_in_pieces_and_arrive_whole() -> None:
+    calls = (ToolCall("call_1", "add", '{"a": 40, "b": 2}'), ToolCall("call_2", "now", "{}"))
+
+    async def main() -> None:
+        reply = TimedReply("", 0.0, 9, calls)
+        async with open_simulated(lambda _: reply) as endpoint, OpenAIChat(endpoint.base_url, max_n=1) as chat:
+            (completion,) = await chat.complete(REQUEST, ledger=Ledger())
+        assert (completion.tool_calls, completion.finish_reason) == (calls, FinishReason.TOOL_CALLS)
 
     anyio.run(main)

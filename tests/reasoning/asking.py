@@ -9,6 +9,7 @@ from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel
 from abruzzi.models.scripted import ScriptedChat
 from abruzzi.nouns import Answer
+from abruzzi.reasoning.conversation import Conversation
 from abruzzi.reasoning.events import Event
 from abruzzi.reasoning.pipeline import answer
 from abruzzi.reasoning.run import Roles, Run
@@ -50,15 +51,18 @@ def ask(
     judge: ChatModel | None = None,
     question: str = "What is 17 + 25?",
     settings: AskSettings | None = None,
+    conversation: Conversation | None = None,
 ) -> Asked:
-    """Ask on virtual time; errors are caught and kept."""
+    """Ask on virtual time; errors are caught and kept. A conversation brings its own question."""
+    if conversation is not None:
+        question = conversation.question
     events: list[Event] = []
     roles = Roles(solver=solver, planner=planner or solver, judge=judge or solver)
     asked: list[Asked] = []
 
     async def main() -> None:
         ledger = Ledger(clock=anyio.current_time)
-        run = Run(question, roles, settings or AskSettings(), same, events.append, ledger)
+        run = Run(question, roles, settings or AskSettings(), same, events.append, ledger, conversation=conversation)
         entry = Asked(run, events)
         asked.append(entry)
         try:

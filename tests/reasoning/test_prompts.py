@@ -24,6 +24,13 @@ def test_every_prompt_has_a_version() -> None:
     assert len(set(versions.values())) == len(NAMES)
 
 
+def test_those_of_conversations_are_kept_apart_from_what_scores_depend_on() -> None:
+    versions = prompt_versions("conversation")
+    names = {"json", "schema", "tools", "tools_json", "turns"}
+    assert set(versions) == {f"conversation/{name}" for name in names}
+    assert all(any(read_prompt(name)) for name in versions)
+
+
 def test_system_and_user_are_told_apart() -> None:
     assert all(read_prompt("judge"))
     assert read_prompt("paper_plan")[0] == ""

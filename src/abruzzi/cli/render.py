@@ -112,6 +112,7 @@ def _render_candidate(story: Story, index: int, width: int, *, is_full: bool) ->
 _STYLES = {
     FinishReason.STOP: "white",
     FinishReason.LENGTH: "yellow",
+    FinishReason.TOOL_CALLS: "white",
     FinishReason.CANCELLED: "dim",
     FinishReason.ERROR: "red",
 }
@@ -121,6 +122,7 @@ def _describe_end(candidate: Candidate) -> str:
     ends = {
         FinishReason.STOP: "",
         FinishReason.LENGTH: " (truncated)",
+        FinishReason.TOOL_CALLS: " (calls tools)",
         FinishReason.CANCELLED: " (cancelled)",
         FinishReason.ERROR: " (failed)",
     }

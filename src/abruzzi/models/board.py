@@ -7,11 +7,13 @@ request has begun is held back, because if all of them do, the request raises in
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from abruzzi.errors import ModelError
+from abruzzi.errors import ModelError, ProtocolError
 from abruzzi.ledger import Clock
 from abruzzi.models.chat import Emit, Ended, ReasoningDelta, Restarted, TextDelta
 from abruzzi.models.thinking import Piece, Rewind, ThinkSplitter
-from abruzzi.nouns import Completion, FinishReason
+from abruzzi.models.tool_calls import ToolCallBook
+from abruzzi.models.wire import CallDelta
+from abruzzi.nouns import Completion, FinishReason, ToolCall
 
 REFUSING_REASONS = {
     "content_filter": "the endpoint filtered the reply",
@@ -29,6 +31,7 @@ class _Choice:
     thoughts: list[str] = field(default_factory=list[str])
     """Reasoning that came in its own field; the text beside it needs no splitting."""
     plain: list[str] = field(default_factory=list[str])
+    calls: ToolCallBook = field(default_factory=ToolCallBook)
     sum_logprobs: float = 0.0
     num_logprobs: int = 0
 
@@ -60,8 +63,16 @@ class Board:
         """Return those choices that have not ended."""
         return [index for index in indices if index not in self._completions]
 
-    def put(self, index: int, *, text: str = "", reasoning: str = "", logprobs: tuple[float, ...] = ()) -> None:
-        """Add a piece to a choice."""
+    def put(
+        self,
+        index: int,
+        *,
+        text: str = "",
+        reasoning: str = "",
+        logprobs: tuple[float, ...] = (),
+        calls: tuple[CallDelta, ...] = (),
+    ) -> None:
+        """Add a piece to a choice; of a tool call, nothing is told before it is whole."""
         choice = self._choices[index]
         choice.sum_logprobs += sum(logprobs)
         choice.num_logprobs += len(logprobs)
@@ -76,6 +87,9 @@ class Board:
                 self._emit(TextDelta(index, text))
             else:
                 self._tell(index, choice.splitter.feed(text))
+        for call in calls:
+            self._begin()
+            choice.calls.add(call)
 
     def end(self, index: int, reason: str, num_tokens: int | None) -> None:
         """End a choice as the server said.
@@ -88,7 +102,14 @@ class Board:
         self._begin()
         error = REFUSING_REASONS.get(reason)
         finish = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
-        self._finish(index, finish if error is None else FinishReason.ERROR, num_tokens, error)
+        tool_calls: tuple[ToolCall, ...] = ()
+        if error is None and finish is FinishReason.STOP and (book := self._choices[index].calls):
+            # By the calls and not by the reason: a server that was told which function to call may say "stop".
+            try:
+                finish, tool_calls = FinishReason.TOOL_CALLS, book.close()
+            except ProtocolError as fault:
+                error = str(fault)
+        self._finish(index, finish if error is None else FinishReason.ERROR, num_tokens, error, tool_calls)
 
     def fail(self, index: int, error: ModelError) -> None:
         """End a choice with an error; what it had said so far is kept."""
@@ -110,7 +131,14 @@ class Board:
             raise self._first_error
         return tuple(completion for _, completion in sorted(self._completions.items()))
 
-    def _finish(self, index: int, finish: FinishReason, num_tokens: int | None, error: str | None) -> None:
+    def _finish(
+        self,
+        index: int,
+        finish: FinishReason,
+        num_tokens: int | None,
+        error: str | None,
+        tool_calls: tuple[ToolCall, ...] = (),
+    ) -> None:
         choice = self._choices[index]
         self._tell(index, choice.splitter.close())
         completion = Completion(
@@ -122,6 +150,7 @@ class Board:
             mean_logprob=choice.sum_logprobs / choice.num_logprobs if choice.num_logprobs else None,
             num_tokens=choice.num_logprobs or None if num_tokens is None else num_tokens,
             error=error,
+            tool_calls=tool_calls,
         )
         self._completions[index] = completion
         if self._has_begun:

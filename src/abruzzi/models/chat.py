@@ -14,7 +14,7 @@ What every implementation keeps:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from abruzzi.ledger import Ledger
@@ -59,6 +59,16 @@ class ChatRequest:
     seed: int | None = None
     schema: Schema | None = None
     """Constrain the reply to this schema as firmly as the endpoint can."""
+    json_object: bool = False
+    """Constrain the reply to some JSON object; without effect beside a schema."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Functions that the model may ask for, in OpenAI's form: ``{"type": "function", "function": {…}}``."""
+    tool_choice: str | Mapping[str, Any] | None = None
+    """``auto``, ``none``, ``required``, or one function; None leaves it to the server."""
+    parallel_tool_calls: bool | None = None
+    """Whether one reply may hold several calls; None leaves it to the server."""
+    sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further sampling parameters, sent as they are: ``presence_penalty``, ``logit_bias``, ``top_k``, …"""
     logprobs: bool = False
     """Ask for token log-probabilities (for ``Completion.mean_logprob``); ignored where the endpoint has none."""
     timeouts: Timeouts = Timeouts()

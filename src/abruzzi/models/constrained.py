@@ -17,6 +17,7 @@ from abruzzi.models.chat import ChatEvent, ChatRequest, Emit, Ended, Restarted, 
 from abruzzi.models.endpoints import Dialect
 from abruzzi.models.sampling import Habits, is_refusal, sample
 from abruzzi.models.structured import (
+    ANY_OBJECT,
     MAX_RETRIES,
     PROBED,
     ask_again,
@@ -79,6 +80,23 @@ class Constrainer:
         found = await self._find_dialect(habits, ledger)
         return await _Asking(habits, request, schema, found, ledger, emit).complete()
 
+    async def complete_object(
+        self, habits: Habits, request: ChatRequest, *, ledger: Ledger, emit: Emit
+    ) -> tuple[Completion, ...]:
+        """Complete a request whose replies must be some JSON object; see ``complete``.
+
+        There is no dialect to find out: every server either knows ``json_object`` or turns it down.
+
+        Raises:
+            ModelError: no choice could be started.
+        """
+        try:
+            return await _Asking(habits, request, ANY_OBJECT, Dialect.JSON_OBJECT, ledger, emit).complete()
+        except ModelError as error:
+            if not is_refusal(error):
+                raise
+        return await _Asking(habits, request, ANY_OBJECT, Dialect.PROMPT, ledger, emit).complete()
+
     async def _find_dialect(self, habits: Habits, ledger: Ledger) -> Dialect:
         """Find out how the endpoint constrains; whoever else asks meanwhile waits for the answer."""
         async with self._lock:
@@ -121,7 +139,10 @@ class Constrainer:
 
 
 def check_reply(completion: Completion, schema: Schema) -> tuple[Completion, str]:
-    """Check a reply that ended by itself; return it as its bare JSON, or with what is wrong with it."""
+    """Check a reply that ended by itself; return it as its bare JSON, or with what is wrong with it.
+
+    A call of a tool is no such reply: its arguments follow the tool's schema.
+    """
     if completion.finish_reason is not FinishReason.STOP:
         return completion, ""
     try:

@@ -116,8 +116,12 @@ class OpenAIChat:
         self._constrainer = Constrainer(Dialect.RESPONSE_FORMAT if dialect else None)
         self._num_adapters = num_adapters
         self._adapter: int | None = None
+        self.on_headers: Callable[[Mapping[str, str]], None] = _ignore_headers
+        """Told of the headers of every reply, refusals included; the mapping does not mind the case of names."""
         # A proxy from the environment must not come between us and a server on this machine.
-        self._http = openai.DefaultAsyncHttpxClient(trust_env=url.hostname not in LOOPBACK)
+        self._http = openai.DefaultAsyncHttpxClient(
+            trust_env=url.hostname not in LOOPBACK, event_hooks={"response": [self._tell_headers]}
+        )
         self._client = openai.AsyncOpenAI(
             base_url=self._base_url, api_key=api_key or "none", max_retries=0, http_client=self._http
         )
@@ -221,9 +225,14 @@ class OpenAIChat:
         if self._model is None:
             await self.discover()
         habits = self._habits()
-        if request.schema is None:
-            return await sample(habits, request, ledger=ledger, emit=emit)
-        return await self._constrainer.complete(habits, request, request.schema, ledger=ledger, emit=emit)
+        if request.schema is not None:
+            return await self._constrainer.complete(habits, request, request.schema, ledger=ledger, emit=emit)
+        if request.json_object:
+            return await self._constrainer.complete_object(habits, request, ledger=ledger, emit=emit)
+        return await sample(habits, request, ledger=ledger, emit=emit)
+
+    async def _tell_headers(self, response: httpx2.Response) -> None:
+        self.on_headers(response.headers)
 
     def _habits(self) -> Habits:
         assert self._model is not None, "the model is found out before it is asked"
@@ -294,3 +303,7 @@ def _read_card(card: Mapping[str, Any]) -> ModelCard:
     return ModelCard(
         as_text(card.get("id")), next((size for size in sizes if size), None), as_text(card.get("owned_by"))
     )
+
+
+def _ignore_headers(headers: Mapping[str, str]) -> None:
+    """Nobody wants to know."""

@@ -25,7 +25,7 @@ import anyio
 from abruzzi.errors import ModelError, ModelTimeoutError
 from abruzzi.ledger import CallOutcome, Ledger, OpenCall
 from abruzzi.models.chat import ChatRequest, Emit, Ended, ReasoningDelta, TextDelta, ignore
-from abruzzi.nouns import Completion, FinishReason, Role, Usage
+from abruzzi.nouns import Completion, FinishReason, Role, ToolCall, Usage
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for some seconds."""
@@ -50,6 +50,8 @@ class Reply:
     """Breaks the choice after its text; a choice without any text could then not be started."""
     hangs: bool = False
     """Never ends after its text."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Come whole, after the text; their tokens are the words of their arguments."""
 
     @property
     def is_refused(self) -> bool:
@@ -72,11 +74,14 @@ def reply(
     finish_reason: FinishReason = FinishReason.STOP,
     num_tokens: int | None = None,
     mean_logprob: float | None = None,
+    tool_calls: Sequence[ToolCall] = (),
 ) -> Reply:
-    """Script a choice that ends by itself; ``json`` is written out as its text."""
+    """Script a choice that ends by itself, with its text or with calls; ``json`` is written out as its text."""
     if json is not None:
         text = json_format.dumps(json)
-    return Reply(text, reasoning, seconds, finish_reason, num_tokens, mean_logprob)
+    if tool_calls:
+        finish_reason = FinishReason.TOOL_CALLS
+    return Reply(text, reasoning, seconds, finish_reason, num_tokens, mean_logprob, tool_calls=tuple(tool_calls))
 
 
 def fail(error: ModelError | str, *, text: str = "", seconds: float = 0.0) -> Reply:
@@ -96,13 +101,14 @@ class _Progress:
 
     text: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
+    num_call_tokens: int = 0
 
     def count(self, line: Reply) -> tuple[int, int]:
         """Count the generated and the reasoning tokens so far."""
-        said = len(self.text) + len(self.reasoning)
+        said = len(self.text) + len(self.reasoning) + self.num_call_tokens
         if line.num_tokens is None:
             return said, len(self.reasoning)
-        whole = count_tokens(line.text) + count_tokens(line.reasoning)
+        whole = count_tokens(line.text) + count_tokens(line.reasoning) + _count_call_tokens(line)
         scale = line.num_tokens / whole if whole else 1.0
         return round(said * scale) if whole else line.num_tokens, round(len(self.reasoning) * scale)
 
@@ -248,6 +254,9 @@ class _Play:
                 call.mark_first_token()
                 said.append(token)
                 self.emit(event(index, token))
+        if line.tool_calls:
+            call.mark_first_token()
+            progress.num_call_tokens = _count_call_tokens(line)
         if line.hangs:
             await anyio.sleep_forever()
         completion = Completion(
@@ -259,10 +268,15 @@ class _Play:
             mean_logprob=line.mean_logprob if self.request.logprobs else None,
             num_tokens=progress.count(line)[0],
             error=None if line.error is None else str(line.error),
+            tool_calls=line.tool_calls,
         )
         self.completions[index] = completion
         if self.refusal is None:
             self.emit(Ended(completion))
+
+
+def _count_call_tokens(line: Reply) -> int:
+    return sum(count_tokens(call.arguments) for call in line.tool_calls)
 
 
 def count_tokens(text: str) -> int:

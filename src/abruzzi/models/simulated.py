@@ -7,10 +7,12 @@ It authenticates nobody and checks nothing: it is no double for tests of a clien
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from abruzzi.nouns import ToolCall
 
 MODEL = "simulated"
 _HEADER_LIMIT = 1 << 16
@@ -24,6 +26,8 @@ class TimedReply:
     seconds: float
     """From the request to the reply's end."""
     num_tokens: int
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Streamed after the text, the arguments of each in two pieces."""
 
 
 Respond = Callable[[Mapping[str, Any]], TimedReply]
@@ -102,14 +106,26 @@ async def _send_stream(writer: asyncio.StreamWriter, body: Mapping[str, Any], re
         "total_tokens": prompt_tokens + reply.num_tokens,
     }
     choice: dict[str, Any] = {"index": 0, "delta": {"role": "assistant", "content": reply.text}, "finish_reason": None}
-    ending: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    reason = "tool_calls" if reply.tool_calls else "stop"
+    ending: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": reason}
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-    events: list[dict[str, Any]] = [{"choices": [choice]}, {"choices": [ending]}, {"choices": [], "usage": usage}]
+    said = [choice, *_cut_calls(reply.tool_calls), ending]
+    events: list[dict[str, Any]] = [*({"choices": [piece]} for piece in said), {"choices": [], "usage": usage}]
     for event in events:
         chunk = {"id": "simulated", "object": "chat.completion.chunk", "created": 0, "model": MODEL, **event}
         writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
     writer.write(b"data: [DONE]\n\n")
     await writer.drain()
+
+
+def _cut_calls(calls: Sequence[ToolCall]) -> Iterator[dict[str, Any]]:
+    """Write calls as the pieces of a stream, as OpenAI does: the name first, then the arguments."""
+    for number, call in enumerate(calls):
+        middle = len(call.arguments) // 2
+        begin = {"index": number, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+        rest = [call.arguments[:middle], call.arguments[middle:]]
+        for piece in (begin, *({"index": number, "function": {"arguments": part}} for part in rest)):
+            yield {"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}
 
 
 async def _send_json(writer: asyncio.StreamWriter, value: object) -> None:

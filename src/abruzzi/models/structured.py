@@ -6,12 +6,16 @@ servers that turn it down, both go on to the next dialect.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, cast
 
-from jsonschema import Draft202012Validator, ValidationError, validate
+from jsonschema import Draft202012Validator, SchemaError, ValidationError, validate
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
-from abruzzi.errors import StructureError
+from abruzzi.errors import ConfigError, StructureError
 from abruzzi.models.chat import ChatRequest, Schema
 from abruzzi.models.endpoints import Dialect
 from abruzzi.nouns import Message, Role
@@ -20,6 +24,8 @@ MAX_RETRIES = 2
 """How often a reply that does not fit is asked for again."""
 PROBE_TOKENS = 512
 """Room for a model that thinks before it replies; one that does not uses a dozen."""
+ANY_OBJECT = Schema("object", {"type": "object"})
+"""What a reply must fit of which only some JSON object is asked."""
 PROBED = (Dialect.RESPONSE_FORMAT, Dialect.STRUCTURED_OUTPUTS, Dialect.JSON_SCHEMA, Dialect.JSON_OBJECT)
 """The dialects in the order in which they are tried; where none holds, the prompt alone must do."""
 _SHOWN_CHARS = 200
@@ -32,6 +38,53 @@ def _refuse_constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def check_schema(schema: Schema) -> None:
+    """Refuse a schema that no reply could be held to.
+
+    Raises:
+        ConfigError: it is not a JSON schema, not one of an object, or refers to something outside itself.
+    """
+    body = dict(schema.body)
+    try:
+        Draft202012Validator.check_schema(body)
+        resolver = Registry[Any]().resolver_with_root(DRAFT202012.create_resource(body))
+        for reference in _find_references(body):
+            resolver.lookup(reference)
+        _find_fault({}, body)
+    except SchemaError as error:
+        raise ConfigError(
+            f"the schema {schema.name!r} is not a JSON schema: at {error.json_path}: {_shorten(error.message)}"
+        ) from None
+    except Unresolvable as error:
+        raise ConfigError(f"the schema {schema.name!r} refers to {error.ref!r}, which it does not hold") from None
+    except RecursionError:
+        raise ConfigError(f"the schema {schema.name!r} is nested too deep, or refers to itself without end") from None
+    if body.get("type", "object") != "object":
+        raise ConfigError(f"the schema {schema.name!r} is of {body['type']!r}; a reply is one object")
+
+
+def _find_references(part: object) -> Iterator[str]:
+    """Find every reference in a schema."""
+    if isinstance(part, dict):
+        for key, value in cast("dict[str, object]", part).items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield value
+            else:
+                yield from _find_references(value)
+    elif isinstance(part, list):
+        for value in cast("list[object]", part):
+            yield from _find_references(value)
+
+
+def _find_fault(value: Any, body: Mapping[str, Any]) -> str:
+    """Say what is wrong with a value, or nothing. A schema may come from a client, so that no reference is fetched."""
+    try:
+        validate(value, dict(body), Draft202012Validator, registry=Registry[Any]())
+    except ValidationError as error:
+        return f"at {error.json_path}: {error.message}"
+    return ""
 
 
 def constrain(dialect: Dialect, schema: Schema) -> dict[str, Any]:
@@ -52,12 +105,15 @@ def constrain(dialect: Dialect, schema: Schema) -> dict[str, Any]:
 
 
 def tell_schema(messages: tuple[Message, ...], schema: Schema) -> tuple[Message, ...]:
-    """Write the schema into the last message, for an endpoint that cannot be held to it."""
-    *before, last = messages
+    """Write the schema into the last message of the user, for an endpoint that cannot be held to it."""
     order = (
         f"Reply with one JSON object and nothing else. It must fit this JSON schema:\n{json.dumps(dict(schema.body))}"
     )
-    return (*before, Message(last.role, f"{last.content}\n\n{order}"))
+    place = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "user"), None)
+    if place is None:
+        return (*messages, Message("user", order))
+    told = replace(messages[place], content=f"{messages[place].content}\n\n{order}")
+    return (*messages[:place], told, *messages[place + 1 :])
 
 
 def ask_again(messages: tuple[Message, ...], schema: Schema, text: str, error: str) -> tuple[Message, ...]:
@@ -93,12 +149,13 @@ def read_json(text: str, schema: Schema) -> str:
             start += 1
             continue
         try:
-            validate(value, schema.body, Draft202012Validator)
-        except ValidationError as error:
-            complaint = complaint or f"at {error.json_path}: {error.message}"
-            start = end
-        else:
+            fault = _find_fault(value, schema.body)
+        except (SchemaError, Unresolvable, RecursionError) as error:
+            raise StructureError(f"the schema {schema.name!r} cannot be followed: {_shorten(str(error))}") from None
+        if not fault:
             return text[start:end]
+        complaint = complaint or fault
+        start = end
     if complaint:
         raise StructureError(f"it does not fit the schema {schema.name!r} {_shorten(complaint)}")
     raise StructureError(f"it holds no complete JSON object: {_shorten(repr(text))}")
@@ -139,6 +196,6 @@ def is_proof(dialect: Dialect, text: str, schema: Schema) -> bool:
 def is_object(text: str) -> bool:
     """Tell whether a text is one JSON object."""
     try:
-        return isinstance(json.loads(text), Mapping)
+        return isinstance(json.loads(text, parse_constant=_refuse_constant), Mapping)
     except (ValueError, RecursionError):
         return False

@@ -183,10 +183,12 @@ class _Reading:
             self.seen.add(index)
             if index in self.waiting or not self.board.unfinished([index]):
                 continue
-            if choice.text or choice.reasoning:
+            if choice.has_token:
                 self.has_token = True
                 self.call.mark_first_token()
-            self.board.put(index, text=choice.text, reasoning=choice.reasoning, logprobs=choice.logprobs)
+            self.board.put(
+                index, text=choice.text, reasoning=choice.reasoning, logprobs=choice.logprobs, calls=choice.calls
+            )
             if choice.finish_reason is not None:
                 self.has_token = True
                 self.num_ended += 1

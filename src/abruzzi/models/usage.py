@@ -68,7 +68,7 @@ class UsageMeter:
             self._summaries.append(usage)
             return usage.completion_tokens if self.counts_each_choice else None
         grows = self._last is None or usage.completion_tokens > self._last.completion_tokens
-        if any(choice.text or choice.reasoning for choice in chunk.choices):
+        if any(choice.has_token for choice in chunk.choices):
             self._always_grows = self._always_grows and grows
         self._last = usage
         for choice in chunk.choices:

@@ -3,6 +3,7 @@
 Pure, and tolerant in what it reads: servers leave fields out, send null for them, or add their own.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, cast
 from abruzzi.errors import ProtocolError
 from abruzzi.models.chat import ChatRequest
 from abruzzi.models.endpoints import Facts
+from abruzzi.nouns import Message
 
 OPTIONAL_FIELDS = (
     "continuous_usage_stats",
@@ -34,6 +36,17 @@ _UNSUPPORTED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class CallDelta:
+    """A piece of a tool call."""
+
+    index: int | None
+    """Which call of its choice; None where the server does not number them."""
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceDelta:
     """What one chunk says of one choice."""
 
@@ -42,6 +55,12 @@ class ChoiceDelta:
     reasoning: str = ""
     finish_reason: str | None = None
     logprobs: tuple[float, ...] = ()
+    calls: tuple[CallDelta, ...] = ()
+
+    @property
+    def has_token(self) -> bool:
+        """True when the model has said something."""
+        return bool(self.text or self.reasoning or self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +81,15 @@ def write_body(
     """Write the body of a streaming request for n choices.
 
     Args:
-        request: what is asked; its ``n`` and ``schema`` are not looked at.
+        request: what is asked; its ``n``, ``schema`` and ``json_object`` are not looked at.
         model: the model's id at the endpoint.
         n: choices to ask for.
         facts: tells which fields the endpoint refuses.
         server: what software it is, where known.
         extra: fields that go in as they are: the constraint of a schema.
+
+    Returns:
+        The body. What the request's ``sampling`` holds is never left out, and never takes the place of another field.
     """
     options: dict[str, Any] = {"include_usage": True}
     if server in USAGE_AT_EVERY_CHUNK:
@@ -91,8 +113,29 @@ def write_body(
         kept["stop"] = list(request.stop)
     if n > 1:
         kept["n"] = n
-    messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    return {"model": model, "messages": messages, "stream": True, **kept, **(extra or {})}
+    if request.tools:
+        kept["tools"] = [dict(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        kept["tool_choice"] = request.tool_choice
+    if request.parallel_tool_calls is not None:
+        kept["parallel_tool_calls"] = request.parallel_tool_calls
+    messages = [write_message(message) for message in request.messages]
+    return {**request.sampling, "model": model, "messages": messages, "stream": True, **kept, **(extra or {})}
+
+
+def write_message(message: Message) -> dict[str, Any]:
+    """Write one message in OpenAI's form."""
+    written: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        # Some servers take a null beside calls, but no empty text.
+        written["content"] = message.content or None
+        written["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        written["tool_call_id"] = message.tool_call_id
+    return written
 
 
 def find_refused_field(body: Mapping[str, Any], complaint: str) -> str | None:
@@ -134,6 +177,19 @@ def _read_choice(choice: Mapping[str, Any]) -> ChoiceDelta:
         reasoning=as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning")),
         finish_reason=as_text(choice.get("finish_reason")) or None,
         logprobs=tuple(float(value) for value in values if isinstance(value, int | float)),
+        calls=tuple(_read_call(as_dict(call)) for call in as_list(delta.get("tool_calls"))),
+    )
+
+
+def _read_call(call: Mapping[str, Any]) -> CallDelta:
+    function, index = as_dict(call.get("function")), call.get("index")
+    arguments = function.get("arguments")
+    return CallDelta(
+        index=as_int(index) if isinstance(index, int) else None,
+        id=as_text(call.get("id")),
+        name=as_text(function.get("name")),
+        # Some servers send the object itself where its text should be.
+        arguments=json.dumps(arguments) if isinstance(arguments, dict) else as_text(arguments),
     )
 
 

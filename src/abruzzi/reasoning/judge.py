@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from abruzzi.errors import ModelError
 from abruzzi.models.chat import ChatRequest, Schema
 from abruzzi.nouns import Candidate, FinishReason, Judgement, Message, Role, Vote
+from abruzzi.reasoning.conversation import describe_call
 from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.run import Run
 from abruzzi.reasoning.settings import JudgeReads
@@ -130,14 +131,20 @@ def write_response(text: str, thoughts: str, reads: JudgeReads) -> str:
     return f"<think>{thoughts}</think>\n{text}" if reads == "thoughts" and thoughts else text
 
 
+def show_candidate(candidate: Candidate, reads: JudgeReads) -> str:
+    """Write a candidate as the judge reads it: its response, and its calls of tools, a line each."""
+    response = write_response(candidate.text, candidate.reasoning, reads)
+    return "\n".join([*([response] if response else []), *map(describe_call, candidate.tool_calls)])
+
+
 def _judge_request(run: Run, shown_first: Candidate, shown_second: Candidate, mark: str) -> ChatRequest:
-    limit, reads = _response_limit(run), run.settings.judge_reads
+    question, limit = _fit_context(run)
     first, second = (
-        shorten(write_response(shown.text, shown.reasoning, reads), limit) for shown in (shown_first, shown_second)
+        shorten(show_candidate(shown, run.settings.judge_reads), limit) for shown in (shown_first, shown_second)
     )
     return ChatRequest(
         role=Role.JUDGE,
-        messages=judge_messages(run.question, first, second, mark=mark),
+        messages=judge_messages(question, first, second, mark=mark),
         max_tokens=run.settings.judge_tokens,
         temperature=0.0,
         seed=run.settings.seed,
@@ -146,15 +153,18 @@ def _judge_request(run: Run, shown_first: Candidate, shown_second: Candidate, ma
     )
 
 
-def _response_limit(run: Run) -> int:
-    """How many characters of each response the judge's context takes."""
-    context = run.roles.judge.max_context
+def _fit_context(run: Run) -> tuple[str, int]:
+    """Give the question as the judge's context takes it, and how many characters of each response it takes.
+
+    A plain question is never cut. A conversation may leave the responses no room; it gets at most half.
+    """
+    question, context = run.told, run.roles.judge.max_context
     if context is None:
-        return MAX_RESPONSE_CHARS
-    room = (
-        (context - run.settings.judge_tokens) * CHARS_PER_TOKEN - len(run.question) - len("".join(read_prompt("judge")))
-    )
-    return max(200, min(MAX_RESPONSE_CHARS, room // 2))
+        return question, MAX_RESPONSE_CHARS
+    room = (context - run.settings.judge_tokens) * CHARS_PER_TOKEN - len("".join(read_prompt("judge")))
+    if run.conversation is not None and not run.conversation.is_plain:
+        question = shorten(question, max(200, room // 2))
+    return question, max(200, min(MAX_RESPONSE_CHARS, (room - len(question)) // 2))
 
 
 def shorten(text: str, limit: int) -> str:

@@ -9,6 +9,9 @@ The order of business, and what each step falls back on:
    has passed or when the token budget has no room for it.
 4. Where no candidate is complete, the best of what there is becomes the answer, and says so (``fallback``).
 
+In a conversation a reply that ended by itself is complete without a short answer in it, and so are calls of tools: they
+are clustered by ``ballot`` and judged like answers.
+
 The hard deadline cuts any of these short and loses nothing that was finished. The pipeline never returns None: it
 returns an ``Answer`` or raises a typed error, and everything finished before the error stands in the run.
 """
@@ -17,9 +20,10 @@ from dataclasses import replace
 
 import anyio
 
-from abruzzi.errors import ModelTimeoutError, NoCandidateError
+from abruzzi.errors import ConfigError, ModelTimeoutError, NoCandidateError
 from abruzzi.nouns import Answer, Candidate, DecidedBy, FinishReason, PlanOutcome
 from abruzzi.reasoning import paper
+from abruzzi.reasoning.conversation import read_reply
 from abruzzi.reasoning.events import Answered, JudgementMade
 from abruzzi.reasoning.judge import NewMark, compare, new_mark
 from abruzzi.reasoning.leak import holds_answer
@@ -35,9 +39,14 @@ async def answer(run: Run, *, make_mark: NewMark = new_mark) -> Answer:
 
     Raises:
         DataError: the question is empty or too long.
+        ConfigError: the preset ``paper`` is to carry on a conversation.
         ModelError: no candidate came: the endpoint failed, or the hard deadline passed first.
     """
     check_question(run.question, run.roles.solver.max_context)
+    if run.conversation is not None and not run.conversation.is_plain:
+        check_question(run.told, run.roles.solver.max_context)
+        if run.settings.preset == "paper":
+            raise ConfigError("the preset 'paper' answers single questions only: no earlier turns, tools or schemas")
     run.start()
     chosen: tuple[Candidate, DecidedBy] | None = None
     with anyio.move_on_at(run.hard_deadline) as limit:
@@ -152,7 +161,7 @@ def _conclude(run: Run, chosen: Candidate, decided_by: DecidedBy) -> Answer:
         plan=run.plan,
         candidates=tuple(run.candidates[index] for index in sorted(run.candidates)),
         judgements=tuple(run.judgements),
-        answer=chosen.answer if chosen.answer is not None else (chosen.text.strip() or chosen.reasoning.strip()),
+        answer=_write_answer(run, chosen),
         chosen=chosen.index,
         decided_by=decided_by,
         seconds=run.seconds,
@@ -160,11 +169,20 @@ def _conclude(run: Run, chosen: Candidate, decided_by: DecidedBy) -> Answer:
     )
 
 
+def _write_answer(run: Run, chosen: Candidate) -> str:
+    """Write the final answer: the extracted one, or in a conversation the whole reply that holds it."""
+    if chosen.tool_calls:
+        return chosen.text.strip()
+    if run.conversation is not None and not run.conversation.wants_json and chosen.text.strip():
+        return read_reply(chosen.text)
+    return chosen.answer if chosen.answer is not None else (chosen.text.strip() or chosen.reasoning.strip())
+
+
 def _note_leak(run: Run) -> None:
     """Mark the plan that the candidates were shown, if it held an answer that they then gave."""
     if run.plan.outcome is not PlanOutcome.PLANNED:
         return
     answers = {c.answer for c in run.candidates.values() if c.answer is not None}
-    if any(holds_answer(run.plan.text, given, run.question) for given in answers):
+    if any(holds_answer(run.plan.text, given, run.told) for given in answers):
         run.plan = replace(run.plan, leaked=True)
         run.warn("the plan held an answer that a candidate then gave; their agreement is worth less")

@@ -74,7 +74,7 @@ async def _ask_planner(run: Run) -> Plan:
     left = run.tokens_left()
     request = ChatRequest(
         role=Role.PLANNER,
-        messages=planner_messages(run.question),
+        messages=planner_messages(run.told),
         max_tokens=run.settings.plan_tokens
         if left is None
         else max(1, min(run.settings.plan_tokens, int(left * MAX_SHARE_OF_BUDGET))),
@@ -97,7 +97,7 @@ async def _ask_planner(run: Run) -> Plan:
             return Plan(PlanOutcome.FAILED, reason=str(error))
     if not completions:
         return Plan(PlanOutcome.FAILED, reason=f"the planner did not finish within {limit_s:.0f} s")
-    return read_plan(completions[0], run.question, is_forced=run.settings.plan == "always")
+    return read_plan(completions[0], run.told, is_forced=run.settings.plan == "always")
 
 
 def read_plan(completion: Completion, question: str, *, is_forced: bool = False) -> Plan:

@@ -14,6 +14,7 @@ from abruzzi.errors import DataError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel
 from abruzzi.nouns import Candidate, Judgement, Plan, PlanOutcome
+from abruzzi.reasoning.conversation import Conversation, describe
 from abruzzi.reasoning.events import CallEnded, Event, Listen, Warned, ignore
 from abruzzi.reasoning.settings import AskSettings
 
@@ -53,11 +54,18 @@ class Run:
     warnings: list[str] = field(default_factory=list[str])
     started: float = field(default=math.nan)
     """Event-loop time at which answering began."""
+    conversation: Conversation | None = None
+    """What the question ends; None for a plain question. Its ``question`` is then the run's."""
 
     def start(self) -> None:
         """Begin the clock and let the listener hear of every upstream call."""
         self.started = anyio.current_time()
         self.ledger.on_call = lambda call: self.listen(CallEnded(call))
+
+    @property
+    def told(self) -> str:
+        """What planner and judge are told was asked: the question, or the conversation that it ends."""
+        return self.question if self.conversation is None else describe(self.conversation)
 
     @property
     def soft_deadline(self) -> float:

@@ -14,13 +14,16 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from abruzzi.errors import ModelError
 from abruzzi.models.chat import ChatEvent, ChatRequest, Ended, ReasoningDelta, Restarted, TextDelta
+from abruzzi.models.structured import is_object
 from abruzzi.nouns import Candidate, Completion, FinishReason, Message, Plan, PlanOutcome, Role
+from abruzzi.reasoning.ballot import cast_ballot
 from abruzzi.reasoning.clustering import Clustering
+from abruzzi.reasoning.conversation import Conversation, ask_solver, choose_stops
 from abruzzi.reasoning.events import CandidateDelta, CandidateEnded, CandidateRestarted, CandidatesStarted, Settled
 from abruzzi.reasoning.prompts import fill, read_prompt
 from abruzzi.reasoning.run import Run
 from abruzzi.reasoning.tally import find_majority
-from abruzzi.verifiers.extract import extract_answer
+from abruzzi.verifiers.extract import How, extract_answer, split_thinking
 
 MIN_TOKENS = 16
 """A candidate is not started with fewer tokens than this left for it in the budget."""
@@ -45,10 +48,10 @@ def solver_messages(question: str, plan: str = "") -> tuple[Message, ...]:
 
 def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatRequest:
     """Write the solver's request."""
-    settings = run.settings
-    return ChatRequest(
+    settings, shown_plan = run.settings, plan.text if plan.outcome is PlanOutcome.PLANNED else ""
+    request = ChatRequest(
         role=Role.SOLVER,
-        messages=solver_messages(run.question, plan.text if plan.outcome is PlanOutcome.PLANNED else ""),
+        messages=solver_messages(run.question, shown_plan),
         n=n,
         max_tokens=max_tokens,
         temperature=settings.temperature,
@@ -57,6 +60,20 @@ def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatR
         seed=settings.seed,
         logprobs=True,
         timeouts=settings.timeouts,
+    )
+    conversation = run.conversation
+    if conversation is None:
+        return request
+    return replace(
+        request,
+        messages=ask_solver(conversation, shown_plan),
+        stop=choose_stops(conversation, settings.stop),
+        schema=conversation.schema,
+        json_object=conversation.json_object,
+        tools=conversation.tools,
+        tool_choice=conversation.tool_choice,
+        parallel_tool_calls=conversation.parallel_tool_calls,
+        sampling=conversation.sampling,
     )
 
 
@@ -80,7 +97,9 @@ async def sample(run: Run, plan: Plan) -> None:
             group.cancel_scope.cancel()
     finally:
         sampler.keep_unfinished()
-    if sampler.first_error is not None and not any(c.text or c.reasoning for c in run.candidates.values()):
+    if sampler.first_error is not None and not any(
+        c.text or c.reasoning or c.tool_calls for c in run.candidates.values()
+    ):
         raise sampler.first_error
 
 
@@ -151,9 +170,10 @@ class _Sampler:
 
     async def _enter(self, completion: Completion) -> None:
         """Turn a completion into a candidate: extract its answer and find its cluster."""
-        candidate = read_candidate(completion)
-        if candidate.is_complete and candidate.answer is not None:
-            await self._clustering.add(candidate.index, candidate.answer)
+        candidate = read_candidate(completion, self._run.conversation)
+        ballot = cast_ballot(candidate, self._run.conversation)
+        if ballot is not None:
+            await self._clustering.add(candidate.index, ballot.text, is_exact=ballot.is_exact)
         if candidate.error is not None:
             self._run.warn(f"candidate {candidate.index} failed: {candidate.error}")
         self._run.candidates[candidate.index] = candidate
@@ -182,32 +202,59 @@ class _Sampler:
                 finish_reason=FinishReason.CANCELLED,
                 seconds=self._run.seconds,
             )
-            self._run.candidates[index] = read_candidate(completion)
+            self._run.candidates[index] = read_candidate(completion, self._run.conversation)
             self._run.tell(CandidateEnded(self._run.candidates[index]))
         self._send.close()
         self._receive.close()
 
 
-def read_candidate(completion: Completion) -> Candidate:
+def read_candidate(completion: Completion, conversation: Conversation | None = None) -> Candidate:
     """Extract the final answer of a completion; it has no cluster yet.
 
     A completion that ended by itself in the middle of a thought has no answer, whatever number stands there.
+
+    Args:
+        completion: what the solver returned.
+        conversation: what it replies to; see ``_read_reply``. None for a plain question.
     """
-    extracted = extract_answer(completion.text)
-    if extracted is not None and not extracted.is_whole and completion.finish_reason is FinishReason.STOP:
-        extracted = None
+    answer = _read_answer(completion) if conversation is None else _read_reply(completion, conversation)
     return Candidate(
         index=completion.index,
         text=completion.text,
         reasoning=completion.reasoning,
-        answer=None if extracted is None else extracted.text,
+        answer=answer,
         finish_reason=completion.finish_reason,
         cluster=None,
         seconds=completion.seconds,
         mean_logprob=completion.mean_logprob,
         num_tokens=completion.num_tokens,
         error=completion.error,
+        tool_calls=completion.tool_calls,
     )
+
+
+def _read_answer(completion: Completion) -> str | None:
+    extracted = extract_answer(completion.text)
+    if extracted is not None and not extracted.is_whole and completion.finish_reason is FinishReason.STOP:
+        return None
+    return None if extracted is None else extracted.text
+
+
+def _read_reply(completion: Completion, conversation: Conversation) -> str | None:
+    """Extract the answer of a reply in a conversation, where it need not be a short one.
+
+    A call of a tool is no answer, and where JSON is asked for nothing else is. Otherwise a reply that states no answer
+    in so many words is one as a whole: the last line of a letter, which would do for a sum, says nothing about it.
+    """
+    text = split_thinking(completion.text).text.strip()
+    if completion.finish_reason is FinishReason.TOOL_CALLS:
+        return None
+    if conversation.wants_json:
+        return text if is_object(text) else None
+    extracted = extract_answer(completion.text)
+    if extracted is not None and extracted.is_whole and not (extracted.how is How.LAST_LINE and "\n" in text):
+        return extracted.text
+    return text if text and completion.finish_reason is FinishReason.STOP else None
 
 
 def _failure(index: int, error: str, seconds: float) -> Completion:
