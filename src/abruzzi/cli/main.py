@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from abruzzi import __version__
-from abruzzi.cli import ask, bench, data, evals, models, show, train, verify
+from abruzzi.cli import ask, bench, data, evals, keys, models, serve, show, store, train, verify
 from abruzzi.errors import AbruzziError, MisuseError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -26,13 +26,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(name="ask")(ask.ask_command)
+app.command(name="serve")(serve.serve_command)
 app.command(name="show")(show.show_command)
 app.command(name="verify")(verify.verify_command)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
 app.add_typer(evals.app, name="eval")
 app.add_typer(train.app, name="train")
+app.add_typer(store.app, name="store")
 
 
 def _print_version(is_wanted: bool) -> None:

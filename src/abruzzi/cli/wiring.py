@@ -17,7 +17,7 @@ import anyio
 from pydantic import BaseModel, ConfigDict
 
 from abruzzi.cli.progress import download_bar
-from abruzzi.config import DEFAULT_FILE, build, read_toml
+from abruzzi.config import DEFAULT_FILE, SHARED_TABLES, build, read_toml
 from abruzzi.engine.adapters import shipped_adapter
 from abruzzi.engine.gguf import inspect
 from abruzzi.engine.process import Engine
@@ -40,7 +40,7 @@ from abruzzi.models.specs import (
 from abruzzi.reasoning.run import Roles
 from abruzzi.reasoning.settings import AskSettings
 
-ASK_TABLES = ("ask", "models")
+ASK_TABLES = SHARED_TABLES
 
 MAX_SLOTS = 16
 """Candidates that the embedded engine decodes side by side; more wait their turn."""

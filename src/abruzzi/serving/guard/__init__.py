@@ -1,0 +1,1 @@
+"""What may be asked and what may be told: rules, a guard model, canaries, for question, answer and reasoning."""
