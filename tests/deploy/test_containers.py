@@ -151,7 +151,7 @@ def test_no_file_holds_a_secret(path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        make_key(),
+        pytest.param(make_key(), id="a key"),  # a random id would differ between the workers
         "postgresql://abruzzi:hunter2@postgres/abruzzi",
         "PASSWORD: 9f86d081884c7d659a2feaa0c55ad015",
         "-----BEGIN PRIVATE KEY-----",

@@ -11,6 +11,7 @@ from abruzzi.models.scripted import ScriptedChat, fail, reply
 from abruzzi.nouns import FinishReason, ToolCall
 from abruzzi.reasoning.settings import AskSettings
 from abruzzi.serving.caps import Caps
+from abruzzi.serving.chat_request import holds_pattern
 from tests.serving.running import ask, scripted, serving
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -196,6 +197,26 @@ REFUSED: list[tuple[dict[str, Any], str | None, str]] = [
         "response_format.json_schema.schema",
         "invalid_value",
     ),
+    (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "a", "schema": {"$ref": "#/$defs/missing"}},
+            }
+        },
+        "response_format.json_schema.schema",
+        "invalid_value",
+    ),
+    (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "a", "schema": {"properties": {"a": {"pattern": "(a+)+$"}}}},
+            }
+        },
+        "response_format.json_schema.schema",
+        "invalid_value",
+    ),
 ]
 
 
@@ -289,3 +310,22 @@ def test_an_answer_that_was_cut_says_so() -> None:
     with serving(scripted(solver=cut)) as url:
         (choice,) = ask(url, model="abruzzi-single").json()["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("It is", "length")
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_held"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "string", "pattern": "(a+)+$"}}}, True),
+        ({"type": "object", "patternProperties": {"^a": {}}}, True),
+        ({"anyOf": [{"items": {"not": {"pattern": "a"}}}]}, True),
+        ({"$defs": {"pattern": {"type": "string", "pattern": "a"}}}, True),
+        ({"properties": {"properties": {"properties": {"x": {"pattern": "a"}}}}}, True),
+        ({"type": "object", "properties": {"pattern": {"type": "string"}, "patternProperties": {}}}, False),
+        ({"$defs": {"pattern": {"type": "string"}}}, False),
+        ({"enum": [{"pattern": "a"}], "default": {"pattern": "a"}}, False),
+    ],
+)
+def test_a_schema_with_a_regular_expression_is_told_from_a_property_of_that_name(
+    schema: dict[str, Any], is_held: bool
+) -> None:
+    assert holds_pattern(schema) is is_held

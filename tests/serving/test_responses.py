@@ -86,36 +86,36 @@ def test_calls_and_their_results_go_through() -> None:
     assert [call.id for call in request.messages[1].tool_calls] == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "param", "code"),
-    [
-        ({"input": ""}, "input", "invalid_value"),
-        ({"input": "  "}, "input", "invalid_value"),
-        ({"input": []}, "input", "invalid_value"),
-        ({"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, "input", "invalid_value"),
-        ({"max_output_tokens": 0}, "max_output_tokens", "invalid_value"),
-        ({"reasoning": {"effort": "high"}}, "reasoning", "unsupported_parameter"),
-        ({"include": ["x"]}, "include", "unsupported_parameter"),
-        ({"temprature": 1}, "temprature", "unknown_parameter"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id", "invalid_value"),
-        ({"tool_choice": "auto"}, "tool_choice", "invalid_value"),
-        (
-            {
-                "input": [
-                    {"type": "function_call_output", "call_id": "a", "output": "1"},
-                    {"role": "user", "content": "a"},
-                ]
-            },
-            "input[0].tool_call_id",
-            "invalid_value",
-        ),
-        (
-            {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "nothing"}}}},
-            "text.format.schema",
-            "invalid_value",
-        ),
-    ],
-)
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"input": ""}, "input", "invalid_value"),
+    ({"input": "  "}, "input", "invalid_value"),
+    ({"input": []}, "input", "invalid_value"),
+    ({"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, "input", "invalid_value"),
+    ({"max_output_tokens": 0}, "max_output_tokens", "invalid_value"),
+    ({"reasoning": {"effort": "high"}}, "reasoning", "unsupported_parameter"),
+    ({"include": ["x"]}, "include", "unsupported_parameter"),
+    ({"temprature": 1}, "temprature", "unknown_parameter"),
+    ({"previous_response_id": "resp_1"}, "previous_response_id", "invalid_value"),
+    ({"tool_choice": "auto"}, "tool_choice", "invalid_value"),
+    (
+        {
+            "input": [
+                {"type": "function_call_output", "call_id": "a", "output": "1"},
+                {"role": "user", "content": "a"},
+            ]
+        },
+        "input[0].tool_call_id",
+        "invalid_value",
+    ),
+    (
+        {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "nothing"}}}},
+        "text.format.schema",
+        "invalid_value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "param", "code"), REFUSED)
 def test_what_cannot_be_honoured_is_refused_by_its_name_here(fields: dict[str, Any], param: str, code: str) -> None:
     with serving() as url:
         done = respond(url, **fields)

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from jsonschema import SchemaError
-from jsonschema.validators import validator_for
-
 from abruzzi.config import build
 from abruzzi.errors import ConfigError
 from abruzzi.models.chat import Schema
+from abruzzi.models.structured import check_schema
 from abruzzi.nouns import Message, ToolCall
 from abruzzi.reasoning.conversation import Conversation
 from abruzzi.reasoning.settings import AskSettings
@@ -35,7 +33,11 @@ from abruzzi.serving.server import Server
 
 FURTHER_SAMPLING = ("presence_penalty", "frequency_penalty", "logit_bias", "top_k", "min_p")
 """Passed on as they are."""
-REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+EXPRESSIONS = frozenset({"pattern", "patternProperties"})
+NAMED = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords whose keys are names and not keywords."""
+LITERAL = frozenset({"const", "enum", "default", "examples"})
+"""Keywords that hold values and no schemas."""
 
 
 def read_chat(body: ChatBody, server: Server) -> Asked:
@@ -179,34 +181,36 @@ def read_schema(form: JsonSchemaFormat) -> Schema:
     """Read the schema that a reply must fit.
 
     Raises:
-        Refusal: it is no JSON schema, or refers to something outside itself.
+        Refusal: it is no JSON schema of an object, refers to something outside itself, or holds a regular expression,
+            which could keep this process busy without end.
     """
-    schema = form.json_schema.body
     where = "response_format.json_schema.schema"
-    if (reference := _find_outside_reference(schema)) is not None:
-        raise _refuse(f"the schema refers to {reference[:100]!r}; write what it needs under $defs", where)
+    schema = Schema(form.json_schema.name.replace("-", "_"), form.json_schema.body)
     try:
-        validator_for(schema).check_schema(schema)
-    except SchemaError as error:
-        raise _refuse(f"this is no JSON schema: {error.message[:200]}", where) from error
-    return Schema(form.json_schema.name.replace("-", "_"), schema)
+        check_schema(schema)
+    except ConfigError as error:
+        raise _refuse(str(error), where) from error
+    if holds_pattern(form.json_schema.body):
+        raise _refuse("this server checks no regular expressions: take pattern and patternProperties out", where)
+    return schema
 
 
-def _find_outside_reference(schema: object) -> str | None:
-    """Find a reference that would be fetched from elsewhere."""
-    waiting: list[object] = [schema]
-    while waiting:
-        match waiting.pop():
-            case dict() as node:  # pyright: ignore[reportUnknownVariableType] -- JSON
-                for key, value in cast("dict[str, object]", node).items():
-                    if key in REFERENCES and isinstance(value, str) and not value.startswith("#"):
-                        return value
-                    waiting.append(value)
-            case list() as nodes:  # pyright: ignore[reportUnknownVariableType] -- JSON
-                waiting.extend(cast("list[object]", nodes))
-            case _:
-                pass
-    return None
+def holds_pattern(schema: object, *, are_names: bool = False) -> bool:
+    """Say whether a schema holds a regular expression; a property that is called ``pattern`` is none."""
+    match schema:
+        case dict() as node:  # pyright: ignore[reportUnknownVariableType] -- JSON
+            entries = cast("dict[str, object]", node)
+            if not are_names and not EXPRESSIONS.isdisjoint(entries):
+                return True
+            return any(
+                holds_pattern(value, are_names=not are_names and key in NAMED)
+                for key, value in entries.items()
+                if are_names or key not in LITERAL
+            )
+        case list() as nodes:  # pyright: ignore[reportUnknownVariableType] -- JSON
+            return any(map(holds_pattern, cast("list[object]", nodes)))
+        case _:
+            return False
 
 
 def _read_sampling(body: ChatBody) -> dict[str, Any]:

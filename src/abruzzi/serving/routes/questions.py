@@ -24,14 +24,14 @@ from abruzzi.reasoning.events import Answered, Event
 from abruzzi.reasoning.recording import event_to_row, row_to_event
 from abruzzi.serving.asked import Asked
 from abruzzi.serving.caller import Caller, identify
-from abruzzi.serving.chat_body import MAX_SEED, MAX_TOKENS, ChatBody, ChatMessage, PipelineOptions, Strict
+from abruzzi.serving.chat_body import MAX_SEED, MAX_TOKENS, WHOLE, ChatBody, ChatMessage, PipelineOptions, Strict
 from abruzzi.serving.chat_request import read_chat
 from abruzzi.serving.event_stream import WatchedResponse, open_stream, write_event
 from abruzzi.serving.invalid import StrictRoute
 from abruzzi.serving.question_record import QuestionRecord
 from abruzzi.serving.refusal import Refusal
 from abruzzi.serving.rendering.renderer import Renderer
-from abruzzi.serving.routes.described import REFUSALS, refuse_with
+from abruzzi.serving.routes.described import REFUSALS, STREAM, refuse_with
 from abruzzi.serving.server import Server
 from abruzzi.serving.store.store import Store
 from abruzzi.serving.watching import Watcher
@@ -48,8 +48,8 @@ class QuestionSettings(PipelineOptions):
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    seed: Annotated[int, Field(ge=-MAX_SEED, le=MAX_SEED)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
+    seed: Annotated[int, Field(ge=-MAX_SEED, le=MAX_SEED), WHOLE] | None = None
 
 
 class QuestionBody(Strict):
@@ -123,12 +123,6 @@ class PageConfig(BaseModel):
 
 
 QuestionId = Annotated[str, Path(min_length=1, max_length=128, pattern="^[A-Za-z0-9_.-]+$")]
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Rows as server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
 
 
 def question_routes(server: Server, renderer: Renderer) -> APIRouter:
@@ -161,7 +155,7 @@ def _add_asking(router: APIRouter, server: Server) -> None:
         operation_id="ask_question",
         summary="Ask, and watch everything that happens",
         response_model=None,
-        responses={**REFUSALS, **_STREAM},
+        responses={**REFUSALS, **STREAM},
     )
     async def ask(request: Request, body: QuestionBody) -> Response:  # pyright: ignore[reportUnusedFunction] -- a route
         caller = identify(server, request)
