@@ -25,7 +25,7 @@ SUMS: dict[str, Expected] = {
     "base (one sample)": (F(4, 9), None, None, F(20), F(20), 3, 3, ""),
     # (1, 0), (1, 0), (1). Candidates 3/4, 1/2, 1/2 of the groups, best 1: gained −1/4, 0, 1/2 of 1/4, 1/2, 1/2.
     # 30 tokens and 1200 prompt tokens of judging over 5 groups.
-    "+ best-of-2 (judge)": (F(2, 3), F(2, 9), F(1, 5), F(46), F(260), 3, 2, "judge asked in 3 of 5 groups, decided 3"),
+    "+ best-of-2 (judge)": (F(2, 3), F(2, 9), F(1, 5), F(46), F(260), 3, 1, "judge asked in 3 of 5 groups, decided 3"),
     # 1, 2/3, and the plain 1/3 of c. Tokens (36 + 54 + 90)/9 + 30/3 of planning; prompts 130/3 + 100.
     "+ plan": (
         *(F(2, 3), F(2, 9), None, F(30), F(430, 3), 3, 3),
@@ -33,7 +33,7 @@ SUMS: dict[str, Expected] = {
     ),
     # (1, 1), (1, 1), and the plain group's (1) of c. Where a was drawn alone there is no gap: no finite interval.
     "+ plan + best-of-2 (judge)": (
-        *(F(1), F(5, 9), None, 2 * 20 + F(14, 5) + 10, F(130, 3) + 80 + 100, 3, 2),
+        *(F(1), F(5, 9), None, 2 * 20 + F(14, 5) + 10, F(130, 3) + 80 + 100, 3, 1),
         "judge asked in 1 of 5 groups, decided 1",
     ),
     # Pairs: 1 and twice a tie of 1 and 0; 0 and twice a tie; of c one vote for 0, one vote for 1, a tie.
@@ -199,7 +199,7 @@ def test_curves_lengths_and_facts(table: ComponentTable) -> None:
     assert (table.facts["solver"], table.facts["Abruzzi"], table.facts["date"]) == ("m", "1", "today")
     assert table.facts["items of sums"].startswith("3, r1, sha256 ")
     assert table.facts["runs"] == (
-        "3 candidates per item with and without a plan, 2 groups of 2 judged, 3 candidates per placebo, "
+        "3 candidates per item with and without a plan, of them judged in groups of 2: 2, 3 candidates per placebo, "
         "2 longer samples"
     )
 

@@ -36,7 +36,7 @@ class ComponentRow:
     prompt_tokens: float | None
     num_items: int
     num_runs: int
-    """Answers per question that the accuracy rests on."""
+    """Answers per question that the accuracy rests on; of the question with the fewest."""
     note: str = ""
     """What a reader must know: fewer runs than the others, a capped budget, plans that leaked."""
 

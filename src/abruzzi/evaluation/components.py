@@ -121,8 +121,8 @@ def describe(protocol: AblationProtocol) -> dict[str, str]:
         f"{ask.plan_tokens} a plan, {ask.judge_tokens} a judge call, stop {' '.join(ask.stop)}, seed {ask.seed}"
     )
     facts["runs"] = (
-        f"{settings.runs} candidates per item with and without a plan, {settings.judged_runs} groups of {settings.n} "
-        f"judged, {settings.placebo_runs} candidates per placebo, {settings.long_runs} longer samples"
+        f"{settings.runs} candidates per item with and without a plan, of them judged in groups of {settings.n}: "
+        f"{settings.judged_runs}, {settings.placebo_runs} candidates per placebo, {settings.long_runs} longer samples"
     )
     used = ("solve", "solve_plan", "plan", "judge")
     facts["prompts"] = ", ".join(f"{name} {protocol.prompts[name]}" for name in used)
@@ -172,7 +172,7 @@ def _single(section: Section, label: str, sampled: _Sampled) -> _Variant:
         scores=_scores_by_item(sampled.pools),
         completion_tokens=mean_tokens(values) + sampled.planning[1],
         prompt_tokens=_prompt_tokens(values) + sampled.planning[0],
-        num_runs=max(len(pool.candidates) for pool in values),
+        num_runs=min(len(pool.candidates) for pool in values),
         note=sampled.note,
     )
 
@@ -207,7 +207,7 @@ def _judged(sampled: _Sampled, n: int, groups: Sequence[JudgedGroup]) -> Iterato
         best={i: tuple(max(score(pools[i], c) for c in row.group) for row in rows) for i, rows in by_item.items()},
         completion_tokens=n * mean_tokens(values) + judging[1] + sampled.planning[1],
         prompt_tokens=_prompt_tokens(values) + judging[0] + sampled.planning[0],
-        num_runs=max(map(len, by_item.values())),
+        num_runs=min(map(len, by_item.values())),
         note=f"judge asked in {num_asked} of {num_groups} groups, decided {num_decided}",
     )
 
@@ -236,7 +236,7 @@ def _selected(sampled: _Sampled, n: int) -> Iterator[_Variant]:
             best=best,
             completion_tokens=n * mean_tokens(values) + sampled.planning[1],
             prompt_tokens=_prompt_tokens(values) + sampled.planning[0],
-            num_runs=max(len(pool.candidates) for pool in values),
+            num_runs=min(len(pool.candidates) for pool in values),
             note="no system: the ceiling of any choice" if selection == "oracle" else "",
         )
 
