@@ -37,7 +37,7 @@ class LoraSettings(_Table):
 
 
 class ScratchSettings(_Table):
-    """A small Llama with random weights and a tokenizer of single characters: for tests and toys."""
+    """A small Llama with random weights and a small tokenizer of its own: for tests and toys."""
 
     hidden: Count = 128
     layers: Count = 4
