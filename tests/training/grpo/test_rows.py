@@ -107,6 +107,7 @@ def test_a_measurement() -> None:
     )
     row = plain(held_out_row(found, 20, 1.5))
     assert (row["kind"], row["step"], row["accuracy"]) == ("held_out", 20, 0.5)
+    assert found.accuracy is not None
     assert row["interval"] == [found.accuracy.low, found.accuracy.high]
     assert row["by_family"]["sums"][0] == 0.5
     assert row["pass_at"]["1"] == 0.5
