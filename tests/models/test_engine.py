@@ -155,7 +155,8 @@ def test_too_many_choices_and_too_long_a_prompt(engine: Engine) -> None:
             assert chat.max_context == engine.max_context
 
     anyio.run(main)
-    assert [call.num_choices for call in ledger.calls] == [4, 3, 1, 1]
+    first, *parts, last = [call.num_choices for call in ledger.calls]
+    assert (first, sorted(parts), last) == (4, [1, 3], 1), "the two parts of the four run side by side"
     assert ledger.totals().is_exact
 
 

@@ -61,6 +61,7 @@ def test_the_official_client_on_the_embedded_engine(engine: Engine) -> None:
         assert len(plain.choices) == 2
 
 
+@pytest.mark.slow
 def test_structured_output_and_tools_on_the_embedded_engine(engine: Engine) -> None:
     with opened(engine) as client:
         parsed = client.chat.completions.parse(

@@ -66,14 +66,14 @@ def test_a_record_shows_the_same_as_its_stream_did(browser: Browser, host: Host)
         page.fill("input[name=n]", "4")
         visit.ask(QUESTION)
         visit.wait(".verdict-box.answered")
-        visit.wait(".reason math")
-        visit.wait(".card:nth-child(4) math")
+        expect(page.locator(".reason:has(math)")).to_have_count(2)
+        expect(page.locator(".card:has(math)")).to_have_count(4)
         live = [page.locator(part).inner_text() for part in parts]
         page.locator("#records a").first.click()
         page.wait_for_url("**/#/q/**")
         page.reload()
-        visit.wait(".reason math")
-        visit.wait(".card:nth-child(4) math")
+        expect(page.locator(".reason:has(math)")).to_have_count(2)
+        expect(page.locator(".card:has(math)")).to_have_count(4)
         assert [page.locator(part).inner_text() for part in parts] == live
         visit.check_quiet()
 
