@@ -60,11 +60,21 @@ def test_a_sandbox_in_which_something_went_wrong_is_not_lent_again() -> None:
 
 
 def kill_sandboxes() -> None:
-    for process in sandbox_processes():
+    killed = sandbox_processes()
+    for process in killed:
         with suppress(ProcessLookupError):  # ended with the one before
             os.kill(process, signal.SIGKILL)
-    while sandbox_processes():
+    while sandbox_processes() or any(map(is_running, killed)):
         time.sleep(0.01)
+
+
+def is_running(process: int) -> bool:
+    """A dying process loses its command line before it lets go of its sockets; only then is it a zombie, or gone."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def test_a_sandbox_that_died_while_idle_is_replaced() -> None:
