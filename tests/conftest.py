@@ -1,12 +1,16 @@
 """Fixtures that several folders of tests share."""
 
+import getpass
 import signal
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import platformdirs
 import pytest
 from hypothesis import settings
 
+from abruzzi.engine.lock import locked
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.weights import fetch_base
@@ -21,6 +25,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have tests of the engine take turns, whichever worker runs them: two engines at once starve on two cores."""
+    if item.get_closest_marker("engine") is None:
+        return (yield)
+    with locked(Path(tempfile.gettempdir()) / f"abruzzi-engine-tests-{getpass.getuser()}.lock"):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from abruzzi.errors import DataError, RecordError
-from abruzzi.records import EVENTS_FILE, LineWriter, RunWriter, find_run, new_run_id, read_lines, read_rows, runs_folder
+from abruzzi.records import (
+    EVENTS_FILE,
+    LineWriter,
+    RunWriter,
+    WholeLines,
+    find_run,
+    new_run_id,
+    read_lines,
+    read_rows,
+    runs_folder,
+)
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:
@@ -107,3 +117,25 @@ def test_a_file_has_one_writer_at_a_time(tmp_path: Path) -> None:
     with LineWriter(path), pytest.raises(RecordError, match="another process"):
         LineWriter(path)
     LineWriter(path).close()
+
+
+def test_a_whole_file_takes_its_name_at_its_end_and_leaves_the_old_one_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.jsonl"
+    with WholeLines(path) as lines:
+        lines.write({"a": "ä"})
+        assert not path.exists()
+    assert (path.read_text(encoding="utf-8"), lines.num_rows) == ('{"a": "ä"}\n', 1)
+    with pytest.raises(KeyError), WholeLines(path) as lines:
+        lines.write(dict[str, dict[str, int]]()["no such row"])
+    assert path.read_text(encoding="utf-8") == '{"a": "ä"}\n'
+    assert [file.name for file in path.parent.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_whole_file_that_cannot_be_written_says_what_it_was_to_hold(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with (
+        pytest.raises(RecordError, match=r"^cannot write the items .*folder: Is a directory$"),
+        WholeLines(tmp_path / "folder", "the items") as lines,
+    ):
+        lines.write({})
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]

@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -91,6 +91,55 @@ class LineWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class WholeLines:
+    """Writes rows to a file that takes its name when it is whole, or not at all; use it as a context manager.
+
+    Args:
+        path: the file; the one that bears its name stays until the new one is whole.
+        what: what the file holds, for the error's sentence.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, what: str = "") -> None:
+        self.num_rows = 0
+        self._path = path
+        self._what = f"{what} " if what else ""
+        self._part = path.with_name(path.name + ".part")
+        with self._naming_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write one row."""
+        with self._naming_errors():
+            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.num_rows += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self._naming_errors() if kind is None else contextlib.suppress(OSError):
+                self._file.close()
+                if kind is None:
+                    self._part.replace(self._path)
+        finally:
+            with contextlib.suppress(OSError):  # nothing is left of a file that did not become whole
+                self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _naming_errors(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RecordError(f"cannot write {self._what}{self._path}: {error.strerror or error}") from error
 
 
 def _lock(file: FileIO) -> None:

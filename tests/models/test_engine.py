@@ -102,7 +102,7 @@ def test_the_ledger_equals_the_engines_counters_over_mixed_requests(engine: Engi
         assert billed == truth
     else:  # a machine so busy that slots were not freed within seconds; the ledger then says that it is a lower bound
         assert billed <= truth
-        assert sum(call.is_exact for call in ledger.calls) >= len(ledger.calls) // 2
+        assert sum(call.is_exact for call in ledger.calls) >= len(ledger.calls) * 3 // 4
     assert totals.num_cancelled >= NUM_REQUESTS // 4
     assert sum(call.outcome is CallOutcome.OK for call in ledger.calls) >= NUM_REQUESTS // 4
 
@@ -156,7 +156,8 @@ def test_too_many_choices_and_too_long_a_prompt(engine: Engine) -> None:
 
     anyio.run(main)
     # The four are refused, and asked for as three and one, side by side; then the prompt that is too long.
-    assert sorted(call.num_choices for call in ledger.calls) == [1, 1, 3, 4]
+    first, *parts, last = [call.num_choices for call in ledger.calls]
+    assert (first, sorted(parts), last) == (4, [1, 3], 1)
     assert ledger.totals().is_exact
 
 

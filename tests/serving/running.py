@@ -4,10 +4,11 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import httpx2
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -67,11 +68,20 @@ def make_server(solver: ChatModel | None = None, **parts: Any) -> Server:
     return Server(**(fields | parts))
 
 
+async def nothing() -> None:
+    """Close nothing."""
+
+
 @contextmanager
-def running(app: FastAPI) -> Generator[str]:
-    """Serve an app on a free port of loopback; yields its address."""
+def running(app: FastAPI, *, close: Callable[[], Awaitable[None]] = nothing) -> Generator[str]:
+    """Serve an app on a free port of loopback; yields its address. What it opened is closed in its own event loop."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
+
+    async def serve() -> None:
+        await server.serve()
+        await close()
+
+    thread = threading.Thread(target=anyio.run, args=(serve,))
     thread.start()
     try:
         while not server.started:
@@ -86,9 +96,15 @@ def running(app: FastAPI) -> Generator[str]:
 
 
 @contextmanager
-def serving(solver: ChatModel | None = None, *, further: tuple[APIRouter, ...] = (), **parts: Any) -> Generator[str]:
+def serving(
+    solver: ChatModel | None = None,
+    *,
+    further: tuple[APIRouter, ...] = (),
+    close: Callable[[], Awaitable[None]] = nothing,
+    **parts: Any,
+) -> Generator[str]:
     """Serve a scripted model; see ``make_server``."""
-    with running(build_app(make_server(solver, **parts), further=further)) as url:
+    with running(build_app(make_server(solver, **parts), further=further), close=close) as url:
         yield url
 
 

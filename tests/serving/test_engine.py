@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import anyio
 import pytest
 from openai import OpenAI
 
@@ -31,9 +30,11 @@ def opened(engine: Engine) -> Generator[OpenAI]:
         max_context=engine.max_context,
     )
     settings = AskSettings(max_tokens=24, plan_tokens=32, judge_tokens=32, seed=1)
-    with serving(chat, settings=settings) as url, open_client(url, timeout_s=PATIENCE_S) as client:
+    with (
+        serving(chat, settings=settings, close=chat.aclose) as url,
+        open_client(url, timeout_s=PATIENCE_S) as client,
+    ):
         yield client
-    anyio.run(chat.aclose)
 
 
 def test_the_official_client_on_the_embedded_engine(engine: Engine) -> None:

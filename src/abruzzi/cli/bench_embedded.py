@@ -16,6 +16,7 @@ from abruzzi.engine.settings import EngineSettings
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel, ChatRequest, Emit, Ended, Restarted, ignore
 from abruzzi.models.specs import EmbeddedSpec
+from abruzzi.models.wrapped import WrappedChat
 from abruzzi.nouns import Answer, Completion
 from abruzzi.reasoning.pipeline import answer
 from abruzzi.reasoning.run import Roles, Run
@@ -29,27 +30,14 @@ ONE, SHARED, PARALLEL, SEQUENTIAL = (
 )
 
 
-class InTurn:
+class InTurn(WrappedChat):
     """A model whose choices are asked for one after another: what a plain loop does."""
-
-    def __init__(self, model: ChatModel) -> None:
-        self._model = model
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._model.name
-
-    @property
-    def max_context(self) -> int | None:
-        """The model's context."""
-        return self._model.max_context
 
     async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
         """Complete a chat n times, in turn; see ``ChatModel.complete``."""
         completions: list[Completion] = []
         for index in range(request.n):
-            (completion,) = await self._model.complete(
+            (completion,) = await self._inner.complete(
                 replace(request, n=1), ledger=ledger, emit=lambda event, to=index: emit(_redirect(event, to))
             )
             completions.append(replace(completion, index=index))

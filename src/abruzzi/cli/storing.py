@@ -11,7 +11,7 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from abruzzi.config import DEFAULT_FILE, build, read_toml
+from abruzzi.config import DEFAULT_FILE, SHARED_TABLES, build, read_toml
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.serving.store.export import Form, export_store
 from abruzzi.serving.store.open import URL_VARIABLE, open_store
@@ -19,7 +19,6 @@ from abruzzi.serving.store.retention import DAY_S, retain
 from abruzzi.serving.store.settings import StoreSettings
 from abruzzi.serving.store.store import Store
 
-_TABLES = ("ask", "models", "serve")
 _SHOWN_CHARS = 60
 
 
@@ -105,7 +104,7 @@ def read_settings(config: Path | None) -> StoreSettings:
     Raises:
         ConfigError: anything in it is unknown or out of range.
     """
-    table: object = read_toml(config, _TABLES).get("serve", {}).get("store", {})
+    table: object = read_toml(config, SHARED_TABLES).get("serve", {}).get("store", {})
     source = f"{config or DEFAULT_FILE}: [serve.store]"
     if not isinstance(table, dict):
         raise ConfigError(f"{source} is a table, and not {table!r}")

@@ -12,8 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from abruzzi.errors import DataError, RecordError
+from abruzzi.errors import DataError
 from abruzzi.nouns import Message
+from abruzzi.records import WholeLines
 
 _ROLES = ("system", "user", "assistant")
 
@@ -48,18 +49,10 @@ def write_examples(path: Path, examples: Iterable[Example]) -> int:
     Raises:
         RecordError: the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            for example in examples:
-                file.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
-                count += 1
-        part.replace(path)
-    except OSError as error:
-        raise RecordError(f"cannot write {path}: {error.strerror}") from error
-    return count
+    with WholeLines(path) as lines:
+        for example in examples:
+            lines.write(asdict(example))
+    return lines.num_rows
 
 
 def read_examples(path: Path) -> Iterator[Example]:

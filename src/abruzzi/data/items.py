@@ -5,7 +5,6 @@ as ``extra``. Without ``data_source`` the answer is taken for mathematics, which
 truth means is the verifier's business.
 """
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from abruzzi.errors import DataError, RecordError
+from abruzzi.errors import DataError
+from abruzzi.records import WholeLines
 
 DEFAULT_SOURCE = "math__own"
 """The ``data_source`` of a row that names none."""
@@ -62,22 +62,11 @@ def write_items(path: Path, items: Iterable[Item]) -> int:
     Raises:
         RecordError: the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            for item in items:
-                asked = {"id": item.id, "question": item.question, "answer": item.ground_truth}
-                row = {**item.extra, **asked, "data_source": item.data_source}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise RecordError(f"cannot write the items {path}: {error.strerror or error}") from error
-    return count
+    with WholeLines(path, "the items") as lines:
+        for item in items:
+            asked = {"id": item.id, "question": item.question, "answer": item.ground_truth}
+            lines.write({**item.extra, **asked, "data_source": item.data_source})
+    return lines.num_rows
 
 
 def check_ids(items: list[Item], source: str) -> list[Item]:

@@ -218,6 +218,11 @@ def read_candidate(completion: Completion, conversation: Conversation | None = N
         conversation: what it replies to; see ``_read_reply``. None for a plain question.
     """
     answer = _read_answer(completion) if conversation is None else _read_reply(completion, conversation)
+    return enter(completion, answer)
+
+
+def enter(completion: Completion, answer: str | None = None) -> Candidate:
+    """Enter a completion as a candidate with an answer; it has no cluster yet."""
     return Candidate(
         index=completion.index,
         text=completion.text,

@@ -15,6 +15,7 @@ import anyio
 
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel, ChatRequest, Emit, ignore
+from abruzzi.models.wrapped import WrappedChat
 from abruzzi.nouns import Completion
 
 MINUTE_S = 60.0
@@ -91,22 +92,12 @@ class Headroom:
         return self._level
 
 
-class HeadroomChat:
+class HeadroomChat(WrappedChat):
     """A model whose calls wait for room: a ``ChatModel`` around another one."""
 
     def __init__(self, model: ChatModel, headroom: Headroom) -> None:
-        self._model = model
+        super().__init__(model)
         self._headroom = headroom
-
-    @property
-    def name(self) -> str:
-        """The inner model's name."""
-        return self._model.name
-
-    @property
-    def max_context(self) -> int | None:
-        """The inner model's context."""
-        return self._model.max_context
 
     async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
         """Wait for room, then complete; see ``ChatModel.complete``."""
@@ -115,7 +106,7 @@ class HeadroomChat:
         own = Ledger(clock=ledger.clock, on_call=ledger.record)
         own.started = ledger.started
         try:
-            return await self._model.complete(request, ledger=own, emit=emit)
+            return await self._inner.complete(request, ledger=own, emit=emit)
         finally:
             self._headroom.correct(taken, own.totals().usage.total_tokens)
 

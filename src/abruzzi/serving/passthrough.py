@@ -6,8 +6,9 @@ What happens is told in the pipeline's own events, so that records, metrics and 
 from abruzzi.errors import ModelError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatEvent, ChatModel, ChatRequest, Ended, ReasoningDelta, Restarted, TextDelta
-from abruzzi.nouns import Candidate, Completion, FinishReason, Role
+from abruzzi.nouns import Candidate, FinishReason, Role
 from abruzzi.reasoning.events import CandidateDelta, CandidateEnded, CandidateRestarted, CandidatesStarted, Listen
+from abruzzi.reasoning.sample import enter
 from abruzzi.serving.asked import Asked
 
 
@@ -30,14 +31,14 @@ async def pass_through(model: ChatModel, asked: Asked, *, ledger: Ledger, listen
             case Restarted(index, reason):
                 listen(CandidateRestarted(index, reason))
             case Ended(completion):
-                listen(CandidateEnded(_enter(completion)))
+                listen(CandidateEnded(enter(completion)))
 
     listen(CandidatesStarted(asked.num_choices, model.name))
     completions = await model.complete(write_request(asked), ledger=ledger, emit=emit)
     failed = next((c for c in completions if c.finish_reason is FinishReason.ERROR), None)
     if failed is not None:
         raise ModelError(failed.error or "the upstream broke off")
-    return tuple(_enter(completion) for completion in completions)
+    return tuple(enter(completion) for completion in completions)
 
 
 def write_request(asked: Asked) -> ChatRequest:
@@ -59,20 +60,4 @@ def write_request(asked: Asked) -> ChatRequest:
         parallel_tool_calls=conversation.parallel_tool_calls,
         sampling=conversation.sampling,
         timeouts=asked.settings.timeouts,
-    )
-
-
-def _enter(completion: Completion) -> Candidate:
-    return Candidate(
-        index=completion.index,
-        text=completion.text,
-        reasoning=completion.reasoning,
-        answer=None,
-        finish_reason=completion.finish_reason,
-        cluster=None,
-        seconds=completion.seconds,
-        mean_logprob=completion.mean_logprob,
-        num_tokens=completion.num_tokens,
-        error=completion.error,
-        tool_calls=completion.tool_calls,
     )

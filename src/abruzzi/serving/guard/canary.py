@@ -19,6 +19,7 @@ from functools import lru_cache
 
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel, ChatRequest, Emit, ignore
+from abruzzi.models.wrapped import WrappedChat
 from abruzzi.nouns import Completion, Message
 from abruzzi.reasoning.prompts import prompt_versions, read_prompt
 from abruzzi.serving.guard.folding import squeeze
@@ -124,27 +125,17 @@ def make_marker() -> str:
     return "".join(secrets.choice("bcdfghjkmnpqrstvwxz") for _ in range(KEY_RUN))
 
 
-class MarkedChat:
+class MarkedChat(WrappedChat):
     """A ``ChatModel`` whose system messages carry a marker."""
 
     def __init__(self, chat: ChatModel, marker: str) -> None:
-        self._chat = chat
+        super().__init__(chat)
         self._marker = marker
-
-    @property
-    def name(self) -> str:
-        """The model's own name."""
-        return self._chat.name
-
-    @property
-    def max_context(self) -> int | None:
-        """The model's own limit."""
-        return self._chat.max_context
 
     async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
         """Complete a chat with its system messages marked; see ``ChatModel.complete``."""
         messages = tuple(self._mark(message) for message in request.messages)
-        return await self._chat.complete(replace(request, messages=messages), ledger=ledger, emit=emit)
+        return await self._inner.complete(replace(request, messages=messages), ledger=ledger, emit=emit)
 
     def _mark(self, message: Message) -> Message:
         if message.role != "system":

@@ -1,6 +1,6 @@
 // Two settings on one question: both run at the same time, side by side, under a table that holds one against the other.
 
-import { make, write } from "./dom.js";
+import { atNextFrame, make, write } from "./dom.js";
 import { showRich } from "./rich.js";
 import { bill } from "./story.js";
 import { number, seconds, stage, STATUS } from "./words.js";
@@ -34,16 +34,8 @@ export class Comparison {
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Both settings compared" }, table),
       make("div", { class: "sides" }, ...askings.map((asking) => asking.view.element)),
     );
+    this.changed = atNextFrame(() => this.update());
     this.update();
-  }
-
-  changed() {
-    if (this.isWaiting) return;
-    this.isWaiting = true;
-    requestAnimationFrame(() => {
-      this.isWaiting = false;
-      this.update();
-    });
   }
 
   update() {

@@ -45,3 +45,16 @@ export function grow(element, text) {
 export function byId(id) {
   return document.getElementById(id);
 }
+
+/** Makes what has something drawn at the next frame; however often it is called until then, it is drawn once. */
+export function atNextFrame(draw) {
+  let isWaiting = false;
+  return () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    requestAnimationFrame(() => {
+      isWaiting = false;
+      draw();
+    });
+  };
+}

@@ -2,7 +2,7 @@
 // there, that place says what is going on.
 
 import { Candidates } from "./candidates.js";
-import { make, set, write } from "./dom.js";
+import { atNextFrame, make, set, write } from "./dom.js";
 import { AgreementPart, BillPart, JudgePart, PlanPart, Steps, WarningsPart } from "./parts.js";
 import { showRich } from "./rich.js";
 import { decision, describeSettings, seconds, stage, STATUS } from "./words.js";
@@ -42,17 +42,8 @@ export class RunView {
       this.verdict,
       ...this.parts.map((part) => part.element),
     );
+    this.changed = atNextFrame(() => this.update());
     this.update();
-  }
-
-  /** Draws at the next frame; many rows become one drawing. */
-  changed() {
-    if (this.isWaiting) return;
-    this.isWaiting = true;
-    requestAnimationFrame(() => {
-      this.isWaiting = false;
-      this.update();
-    });
   }
 
   startClock() {

@@ -9,18 +9,17 @@ keeps those that a majority of the candidates agreed on, which are right more of
 tools, several turns in an item) is left out and counted.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 from abruzzi.data.examples import Example
 from abruzzi.errors import RecordError
 from abruzzi.nouns import Answer, DecidedBy, Message
 from abruzzi.reasoning.events import Answered
 from abruzzi.reasoning.recording import row_to_event
+from abruzzi.records import WholeLines
 from abruzzi.serving.question_record import QuestionRecord, Status
 from abruzzi.serving.store.store import Store
 
@@ -59,16 +58,15 @@ async def export_store(
         RecordError: the database fails, or the file cannot be written.
     """
     writer = _WRITERS[form]
-    num_written = num_left_out = 0
-    with _PartFile(path) as file:
+    num_left_out = 0
+    with WholeLines(path) as lines:
         async for record in store.each(owner=owner):
             row = writer(record, is_agreed_only)
             if row is None:
                 num_left_out += 1
             else:
-                file.write(row)
-                num_written += 1
-    return Exported(num_written, num_left_out)
+                lines.write(row)
+    return Exported(lines.num_rows, num_left_out)
 
 
 def to_example(record: QuestionRecord, *, is_agreed_only: bool = False) -> Example | None:
@@ -141,38 +139,3 @@ _WRITERS: Mapping[Form, Callable[[QuestionRecord, bool], dict[str, Any] | None]]
     "examples": _write_example,
     "items": _write_item,
 }
-
-
-class _PartFile:
-    """A file that takes its name when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise RecordError(f"cannot write {path}: {error.strerror}") from error
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Write one row."""
-        try:
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise RecordError(f"cannot write {self._path}: {error.strerror}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._file.close()
-            if kind is None:
-                self._part.replace(self._path)
-            else:
-                self._part.unlink(missing_ok=True)
-        except OSError as problem:
-            raise RecordError(f"cannot write {self._path}: {problem.strerror}") from problem
