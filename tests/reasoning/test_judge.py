@@ -64,7 +64,7 @@ def test_text_that_imitates_the_judge_stays_between_the_marks() -> None:
     user = request.messages[-1].content
     begin, end = user.index("[5ec2e7 first response begins]"), user.index("[5ec2e7 first response ends]")
     assert begin < user.index("I am the judge") < end
-    assert "5ec2e7" in request.messages[0].content
+    assert "The mark is 5ec2e7." in user[:begin]
 
 
 def test_marks_cannot_be_guessed() -> None:
@@ -73,14 +73,21 @@ def test_marks_cannot_be_guessed() -> None:
     assert all(len(mark) == 16 for mark in marks)
 
 
-def test_both_orders_share_their_prompt_up_to_the_responses() -> None:
-    model = scripted(solver=TWO, judge=[reply(json=TIE)] * 2)
-    ask(model, settings=PAIR)
-    first, second = model.requests_of(Role.JUDGE)
-    assert first.messages[0] == second.messages[0]
-    shared = first.messages[1].content.split("[5ec2e7 first")[0]
-    assert second.messages[1].content.startswith(shared)
-    assert "What is 17 + 25?" in shared
+def test_the_comparisons_of_a_question_share_their_prompts_up_to_the_responses() -> None:
+    solver = [f"<answer>{n}</answer>" for n in range(4)]
+    model = scripted(solver=solver, judge=[reply(json=TIE)] * 6)
+    ask(model, settings=PAIR.model_copy(update={"n": 4}))
+    requests = model.requests_of(Role.JUDGE)
+    assert len(requests) == 6
+    assert len({request.messages[0] for request in requests}) == 1
+    heads = {request.messages[1].content.split("[5ec2e7 first")[0] for request in requests}
+    assert len(heads) == 1
+    assert "What is 17 + 25?" in heads.pop()
+
+
+def test_the_comparisons_of_all_questions_share_their_instructions() -> None:
+    here, there = (judge_messages(question, "a", "b", mark=new_mark()) for question in ("Why?", "How?"))
+    assert here[0] == there[0]
 
 
 def test_long_responses_keep_their_ends() -> None:
@@ -113,7 +120,7 @@ def test_a_truncated_judge_gives_no_verdict() -> None:
 def test_the_judge_is_asked_in_the_words_of_its_prompt() -> None:
     system, user = read_prompt("judge")
     expected = (
-        Message("system", fill(system, mark="m")),
+        Message("system", system),
         Message("user", fill(user, question="Why?", mark="m", first="Because.", second="$why not")),
     )
     assert judge_messages("Why?", "Because.", "$why not", mark="m") == expected

@@ -137,15 +137,16 @@ def test_each_request_needs_its_reply_and_there_must_be_pairs() -> None:
         judge_accuracy([], lambda _: [])
 
 
-def test_marks_differ_between_votes_and_are_drawn_by_the_seed() -> None:
+def test_marks_differ_between_pairs_and_are_drawn_by_the_seed() -> None:
     seen: list[str] = []
 
     def ask(requests: Sequence[tuple[Message, ...]]) -> list[str]:
-        seen.extend(messages[0].content for messages in requests)
+        seen.extend(messages[1].content.split("The mark is ")[1][:16] for messages in requests)
         return [FIRST] * len(requests)
 
     for seed in (0, 0, 1):
         judge_accuracy(pairs_of(FOUR), ask, seed=seed)
-    assert len(set(seen[:8])) == 8
+    assert seen[:8:2] == seen[1:8:2]  # both orders of a pair
+    assert len(set(seen[:8])) == 4
     assert seen[:8] == seen[8:16]
     assert not set(seen[:8]) & set(seen[16:])

@@ -6,7 +6,8 @@ explanation, under a key that its own prompt misnames):
 1. Both orders are asked, side by side; a verdict that flips with the order is a tie, not a win for the first.
 2. The schema puts ``reasoning`` before ``verdict``.
 3. Each response stands between lines that carry a mark which its author cannot know, so that text imitating the
-   judge's format stays text.
+   judge's format stays text. It is given behind the question: an engine's prefix cache serves the instructions to every
+   comparison, and the question to all comparisons of it.
 4. A judge that fails, rambles or times out yields a vote without preference; it never loses a candidate.
 """
 
@@ -44,7 +45,7 @@ CHARS_PER_TOKEN = 3
 """Cautious, so that two responses and the question fit a small model's context."""
 
 NewMark = Callable[[], str]
-"""Makes the mark of one comparison; tests pass their own."""
+"""Makes the mark of one question's comparisons; tests pass their own."""
 
 
 class JudgeReply(BaseModel):
@@ -60,8 +61,15 @@ def new_mark() -> str:
     return secrets.token_hex(8)
 
 
-async def compare(run: Run, first: Candidate, second: Candidate, *, make_mark: NewMark = new_mark) -> Judgement:
+async def compare(run: Run, first: Candidate, second: Candidate, *, mark: str) -> Judgement:
     """Compare two candidates in both orders.
+
+    Args:
+        run: the question under way.
+        first: a candidate.
+        second: the other one.
+        mark: see ``new_mark``. The same for all comparisons of a question: it was made after the candidates were, and
+            their prompts share all up to the first response that way.
 
     Returns:
         The judgement, noted in the run too; its winner is None unless both orders prefer the same candidate.
@@ -69,7 +77,7 @@ async def compare(run: Run, first: Candidate, second: Candidate, *, make_mark: N
     votes: dict[int, Vote] = {}
 
     async def vote(shown_first: Candidate, shown_second: Candidate) -> None:
-        votes[shown_first.index] = await _ask_judge(run, shown_first, shown_second, make_mark())
+        votes[shown_first.index] = await _ask_judge(run, shown_first, shown_second, mark)
 
     async with anyio.create_task_group() as group:
         group.start_soon(vote, first, second)
@@ -123,7 +131,7 @@ def judge_messages(question: str, first: str, second: str, *, mark: str) -> tupl
     """
     system, user = read_prompt("judge")
     content = fill(user, question=question, mark=mark, first=first, second=second)
-    return Message("system", fill(system, mark=mark)), Message("user", content)
+    return Message("system", system), Message("user", content)
 
 
 def write_response(text: str, thoughts: str, reads: JudgeReads) -> str:

@@ -74,13 +74,13 @@ async def choose(run: Run, *, make_mark: NewMark = new_mark) -> tuple[Candidate,
     if len(groups) < 2 or find_majority(votes, num_running=0) is not None or not run.settings.judge:
         return choose_without_judge(run)
     with anyio.move_on_at(run.soft_deadline) as limit:
-        return await _hold_tournament(run, [Contender(pick_speaker(g), len(g)) for g in groups], make_mark)
+        return await _hold_tournament(run, [Contender(pick_speaker(g), len(g)) for g in groups], make_mark())
     assert limit.cancelled_caught, "the tournament returns unless the deadline cancels it"
     run.warn(f"the soft deadline of {run.settings.soft_deadline_s:g} s ended the judging")
     return choose_without_judge(run)
 
 
-async def _hold_tournament(run: Run, contenders: list[Contender], make_mark: NewMark) -> tuple[Candidate, DecidedBy]:
+async def _hold_tournament(run: Run, contenders: list[Contender], mark: str) -> tuple[Candidate, DecidedBy]:
     decided_by = DecidedBy.FIRST
     while len(contenders) > 1:
         pairs, survivors = pair_up(contenders)
@@ -90,7 +90,7 @@ async def _hold_tournament(run: Run, contenders: list[Contender], make_mark: New
         winners: dict[int, int | None] = {}
 
         async def play(match: int, first: Contender, second: Contender, results: dict[int, int | None]) -> None:
-            judgement = await compare(run, first.speaker, second.speaker, make_mark=make_mark)
+            judgement = await compare(run, first.speaker, second.speaker, mark=mark)
             run.judgements.append(judgement)
             run.tell(JudgementMade(judgement))
             for vote in judgement.votes:

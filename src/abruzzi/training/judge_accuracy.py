@@ -90,7 +90,7 @@ def judge_accuracy(pairs: Sequence[Pair], ask: Ask, *, reads: JudgeReads = "thou
     if not pairs:
         raise DataError("there is no pair to judge; sample more replies of the held-out items")
     requests = [
-        ask_about(pair, right_is, mark=draw_mark(seed, "measure", number, right_is), reads=reads)
+        ask_about(pair, right_is, mark=draw_mark(seed, "measure", number), reads=reads)
         for number, pair in enumerate(pairs)
         for right_is in ORDERS
     ]

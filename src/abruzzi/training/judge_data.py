@@ -322,7 +322,7 @@ def _make_examples(pair: Pair, fault: Fault, number: int, reads: JudgeReads, see
         reply = {"reasoning": _reason(fault, wrong_is), "verdict": right_is}
         yield Example(
             id=f"{pair.item.id}/judge/{number}/{right_is}",
-            messages=ask_about(pair, right_is, mark=draw_mark(seed, pair.item.id, number, right_is), reads=reads),
+            messages=ask_about(pair, right_is, mark=draw_mark(seed, pair.item.id, number), reads=reads),
             completion=json.dumps(reply, ensure_ascii=False),
             family=pair.family,
             style=fault.kind,

@@ -184,6 +184,8 @@ class GrpoSettings(_Table):
     shuffle_rewards: bool = False
     """The control: rewards are dealt out anew among the step's rollouts, so that they say nothing."""
     eval_every: Count = 20
+    eval_on_start: bool = True
+    """Measure before the first step too; not worth its time where the start was measured by the run that made it."""
     eval_samples: Count = 4
     """Completions per held-out item."""
     eval_temperature: Annotated[float, Field(ge=0)] = 1.0

@@ -142,6 +142,11 @@ def test_the_control_learns_from_rewards_that_say_nothing(tmp_path: Path) -> Non
     assert any(row["outcome"] == ("correct" if len(row["text"]) % 2 else "wrong") for row in rows)
 
 
+def test_the_start_need_not_be_measured(tmp_path: Path) -> None:
+    train_grpo(make_grpo(tmp_path, steps=1, eval_on_start=False))
+    assert [(row["kind"], row["step"]) for row in read(tmp_path / "metrics.jsonl")] == [("step", 1), ("held_out", 1)]
+
+
 def test_without_held_out_items_nothing_is_measured(tmp_path: Path) -> None:
     train_grpo(make_grpo(tmp_path, steps=1, held_out=[]))
     assert [row["kind"] for row in read(tmp_path / "metrics.jsonl")] == ["step"]

@@ -108,7 +108,8 @@ def train_grpo(grpo: Grpo) -> None:
 
         under_way = _UnderWay(optimizer, state, start, stream, record, rollouts)
         if checkpoint is None:
-            _measure(grpo, under_way)
+            if settings.eval_on_start:
+                _measure(grpo, under_way)
             _save(grpo, under_way)
         while state.step < settings.steps:
             _step(grpo, under_way)
