@@ -163,6 +163,39 @@ def compare_command(
     return print_comparison(folders)
 
 
+@app.command(name="judge")
+def judge_command(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of evaluations of single samples, or above them.")],
+    judges: Annotated[list[str], typer.Option("--judge", help="A judge to measure; several may be given.")],
+    out: Out,
+    reads: Annotated[str, typer.Option(help="What it is shown of each reply: answer or thoughts.")] = "answer",
+    per_item: Annotated[int, typer.Option(help="Pairs per item, at most.")] = 2,
+    limit: Annotated[int | None, typer.Option(help="Pairs, at most.")] = None,
+    judge_tokens: Annotated[int, typer.Option(help="Of one judge call.")] = 256,
+    parallel: Annotated[int, typer.Option(help="Calls under way at a time.")] = 6,
+    seed: Seed = 0,
+) -> int:
+    """Measure judges on pairs of right and wrong replies that evaluations hold: accuracy, and flips with the order.
+
+    abruzzi eval judge runs/solver --judge embedded --judge embedded:base --out runs/judges
+    """
+    _require("numpy", "torch")
+    from abruzzi.cli.judging import JudgeWish, run_judges
+
+    if reads not in ("answer", "thoughts"):
+        raise ConfigError(f"--reads is 'answer' or 'thoughts', got {reads!r}")
+    wish = JudgeWish(
+        judges=tuple(judges),
+        reads=reads,
+        per_item=_positive("--per-item", per_item) or 1,
+        limit=_positive("--limit", limit),
+        max_tokens=_positive("--judge-tokens", judge_tokens) or 1,
+        parallel=_positive("--parallel", parallel) or 1,
+        seed=seed,
+    )
+    return run_judges(folders, out, wish)
+
+
 @app.command(name="list")
 def list_command() -> int:
     """List the benchmarks with source, revision, licence, size and scorer."""

@@ -143,12 +143,12 @@ def identify_models(specs: ModelSpecs, roles: Roles, ask: AskSettings) -> dict[s
         played["judge"] = roles.judge.name
     texts = spell_out(specs)
     return {
-        role: ModelIdentity(spec=texts[role], name=name, sha256=_hash_weights(texts[role], role))
+        role: ModelIdentity(spec=texts[role], name=name, sha256=hash_weights(texts[role], role))
         for role, name in played.items()
     }
 
 
-def _hash_weights(spec: str, role: str) -> str | None:
+def hash_weights(spec: str, role: str) -> str | None:
     """Hash the file that a role plays on; with an adapter, the two files' hashes together."""
     parsed = parse_spec(spec)
     if not isinstance(parsed, EmbeddedSpec | HubSpec):

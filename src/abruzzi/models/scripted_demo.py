@@ -15,7 +15,8 @@ PLAN = (
     "Write the two numbers one below the other.\nWork digit by digit, from the right.\nCheck the result by estimating."
 )
 _SUM = re.compile(r"(\d{1,12})\s*([-−+*x×])\s*(\d{1,12})")
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>([^<\n]*)")
+"""Its end tag may be missing: it is a stop string."""
 
 
 def demonstrate() -> ScriptedChat:

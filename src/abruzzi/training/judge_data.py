@@ -114,17 +114,17 @@ def read_rollouts(rows: Iterable[Mapping[str, Any]], items: Mapping[str, Item]) 
     """Gather the replies of a run's ``rollouts.jsonl``; truncated ones are ``unparsed`` there and left out.
 
     Args:
-        rows: ``{"item", "family", "text", "outcome", …}``.
+        rows: ``{"item", "family", "text", "outcome"}``, and ``"mean_logprob"`` where it is known.
         items: id → item, all that were asked in the run.
 
     Raises:
         DataError: a row is of another item, or is no rollout.
     """
 
-    def read(row: Mapping[str, Any]) -> tuple[Item, str, str, Outcome, None]:
+    def read(row: Mapping[str, Any]) -> tuple[Item, str, str, Outcome, float | None]:
         try:
             item, outcome = items[row["item"]], Outcome(row["outcome"])
-            return item, str(row["family"]), str(row["text"]), outcome, None
+            return item, str(row["family"]), str(row["text"]), outcome, row.get("mean_logprob")
         except (KeyError, ValueError) as error:
             raise DataError(
                 f"the row {str(dict(row))[:80]!r} is no rollout of an item given here ({error}); pass the items of the "
