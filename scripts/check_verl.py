@@ -38,6 +38,7 @@ from verl.trainer.ppo.v1 import AgentLoopManagerTQ, get_trainer_cls
 from verl.utils.config import omega_conf_to_dataclass, validate_config
 from verl.workers.rollout.replica import TokenOutput
 
+from abruzzi.capacity.shapes import shape_of
 from abruzzi.data.items import Item
 from abruzzi.training.grpo.advantages import group_advantages
 from abruzzi.training.grpo.aggregation import token_weights
@@ -45,7 +46,6 @@ from abruzzi.training.grpo.correction import sampler_weights
 from abruzzi.training.grpo.loss import policy_loss
 from abruzzi.training.recipe import Recipe, read_recipe
 from abruzzi.training.scale.settings import GrpoScale, read_scale
-from abruzzi.training.scale.shapes import shape_of
 from abruzzi.training.scale.verl_config import MAIN, Overrides, VerlFiles, compose_overrides, to_arguments
 from abruzzi.training.scale.verl_data import to_verl_row, write_verl_rows
 from abruzzi.training.scale.verl_reward import count_unjudged

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from abruzzi import __version__
-from abruzzi.cli import ask, bench, data, evals, keys, models, serve, show, store, train, verify
+from abruzzi.cli import ask, bench, capacity, data, engine, evals, keys, models, serve, show, store, train, verify
 from abruzzi.errors import AbruzziError, MisuseError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -29,6 +29,7 @@ app.command(name="ask")(ask.ask_command)
 app.command(name="serve")(serve.serve_command)
 app.command(name="show")(show.show_command)
 app.command(name="verify")(verify.verify_command)
+app.command(name="capacity")(capacity.capacity_command)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
@@ -36,6 +37,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(evals.app, name="eval")
 app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")
+app.add_typer(engine.app, name="engine")
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -108,7 +108,7 @@ DataOut = Annotated[Path, typer.Option("--out", help="Folder of what is made.")]
 Items = Annotated[int, typer.Option(help="Fresh items per family.")]
 Samples = Annotated[int, typer.Option(help="Replies per item.")]
 MaxTokens = Annotated[int, typer.Option(help="Of a reply.")]
-Seed = Annotated[int, typer.Option(help="Of items and draws; another than the solver was trained with.")]
+Seed = Annotated[int, typer.Option(help="Of items and draws; further from the solver's own than it has items.")]
 
 
 @app.command(name="held-out")
@@ -132,7 +132,7 @@ def judge_data_command(
     items: Items = 300,
     samples: Samples = 8,
     max_tokens: MaxTokens = 128,
-    seed: Seed = 101,
+    seed: Seed = 1_000_000,
 ) -> int:
     """Pair right and wrong replies of a solver, to train a judge on.
 
@@ -154,7 +154,7 @@ def planner_data_command(
     tried: Annotated[int, typer.Option(help="Of these, items that plans are tried on.")] = 60,
     samples: Samples = 8,
     max_tokens: MaxTokens = 128,
-    seed: Seed = 202,
+    seed: Seed = 2_000_000,
 ) -> int:
     """Find the plans that raise a solver's pass rate, to train a planner on; the same command goes on.
 

@@ -44,7 +44,8 @@ def generate_items(task: str, size: int, seed: int, settings: Mapping[str, Any])
     Args:
         task: reasoning-gym's name for it, e.g. ``chain_sum``.
         size: how many.
-        seed: of the task's generator.
+        seed: of the task's generator. Item k of seed s is mostly item 0 of seed s + k: sets that are to differ need
+            seeds further apart than their sizes.
         settings: further fields of the task's own configuration, e.g. ``min_terms``.
 
     Raises:

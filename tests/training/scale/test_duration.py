@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abruzzi.capacity.gpus import GPUS, Gpu
+from abruzzi.capacity.shapes import SHAPES, ModelShape
 from abruzzi.training.scale.duration import (
     ENGINE_SHARE,
     MAX_PLACES,
@@ -11,8 +13,6 @@ from abruzzi.training.scale.duration import (
     training_flops,
     training_seconds,
 )
-from abruzzi.training.scale.hardware import GPUS, Gpu
-from abruzzi.training.scale.shapes import SHAPES, ModelShape
 
 SMALL = ModelShape(2, 8, 4, 2, 2, 16, 10, is_tied=False, has_qkv_bias=True)
 """1,304 parameters that a token is multiplied by, 1,384 in all, 32 bytes of cache a token."""

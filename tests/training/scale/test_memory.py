@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abruzzi.training.scale.hardware import GPUS, Gpu
+from abruzzi.capacity.gpus import GPUS, Gpu
+from abruzzi.capacity.shapes import SHAPES, ModelShape
 from abruzzi.training.scale.memory import EngineMemory, engine_memory, layer_bytes_per_token, training_memory
-from abruzzi.training.scale.shapes import SHAPES, ModelShape
 
 SMALL = ModelShape(2, 8, 4, 2, 2, 16, 10, is_tied=False, has_qkv_bias=True)
 """608 parameters a layer, 80 in the head, 1,384 in all."""

@@ -33,5 +33,5 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
 
 
 def test_an_unknown_gpu_is_told_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="known: a100, h100, h200"):
+    with pytest.raises(ConfigError, match="known: a100, b200, h100, h200"):
         _ = grpo_scale(gpu="toaster").gpu_kind

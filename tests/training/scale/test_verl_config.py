@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from abruzzi.capacity.shapes import SHAPES, shape_of
 from abruzzi.errors import ConfigError
 from abruzzi.training.recipe import GrpoSettings
-from abruzzi.training.scale.shapes import SHAPES, shape_of
 from abruzzi.training.scale.verl_config import (
     MAIN,
     Overrides,
@@ -91,6 +91,7 @@ CHANGED: dict[str, tuple[str, dict[str, Value]]] = {
     "dynamic_sampling": ("true", {"algorithm.filter_groups.enable": True}),
     "correction_cap": ("3.0", {"algorithm.rollout_correction.rollout_is_threshold": 3.0}),
     "eval_every": ("20", {"trainer.test_freq": 20}),
+    "eval_on_start": ("false", {"trainer.val_before_train": False}),
     "eval_samples": ("8", {"actor_rollout_ref.rollout.val_kwargs.n": 8}),
     "eval_temperature": (
         "0.0",

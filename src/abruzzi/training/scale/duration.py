@@ -16,8 +16,8 @@ processors while others still sample), stragglers and failed nodes. It is unmeas
 from dataclasses import dataclass
 from math import ceil
 
-from abruzzi.training.scale.hardware import Gpu
-from abruzzi.training.scale.shapes import ModelShape
+from abruzzi.capacity.gpus import Gpu
+from abruzzi.capacity.shapes import ModelShape
 
 ENGINE_SHARE = 0.6
 """Of a GPU's bandwidth and peak that decoding reaches; assumed."""

@@ -7,13 +7,13 @@ time, or that a run is days and not hours. What it takes on trust (utilisation, 
 
 from dataclasses import dataclass, fields
 
+from abruzzi.capacity.gpus import Gpu
+from abruzzi.capacity.shapes import ModelShape, shape_of
 from abruzzi.errors import ConfigError
 from abruzzi.training.recipe import GrpoSettings, Recipe, SftSettings
 from abruzzi.training.scale.duration import Sampling, estimate_sampling, training_flops, training_seconds
-from abruzzi.training.scale.hardware import Gpu
 from abruzzi.training.scale.memory import EngineMemory, TrainingMemory, engine_memory, training_memory
 from abruzzi.training.scale.settings import GrpoScale, Scale, SftScale
-from abruzzi.training.scale.shapes import ModelShape, shape_of
 
 LOSS_CHUNK_TOKENS = 1024
 """Tokens whose logits are there at once in SFT: the loss is computed in chunks."""

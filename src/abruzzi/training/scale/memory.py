@@ -26,8 +26,8 @@ store and recompute less); the count says that on 80 GB it does not fit without 
 
 from dataclasses import dataclass, fields
 
-from abruzzi.training.scale.hardware import Gpu
-from abruzzi.training.scale.shapes import ModelShape
+from abruzzi.capacity.gpus import Gpu
+from abruzzi.capacity.shapes import ModelShape
 
 USABLE = 0.9
 """Share of the memory that the estimate may fill."""

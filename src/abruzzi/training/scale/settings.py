@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from abruzzi.capacity.gpus import Gpu, find_gpu
 from abruzzi.config import describe_problem, read_toml
 from abruzzi.errors import ConfigError
-from abruzzi.training.scale.hardware import Gpu, find_gpu
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -20,7 +20,7 @@ class _Machines(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gpu: str = "h100"
-    """One of ``hardware.GPUS``."""
+    """One of ``gpus.GPUS``."""
     nodes: Count = 1
     gpus_per_node: Count = 8
     mfu: Share = 0.4

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from abruzzi.capacity.shapes import ModelShape
 from abruzzi.errors import ConfigError
 from abruzzi.training.recipe import GrpoSettings, ModelSettings, Recipe
 from abruzzi.training.scale.settings import GrpoScale
-from abruzzi.training.scale.shapes import ModelShape
 from abruzzi.training.scale.verl_grader import parse_grader
 
 MAIN = "verl.trainer.main_ppo"
@@ -240,7 +240,7 @@ def _trainer(recipe: Recipe, grpo: GrpoSettings, scale: GrpoScale, files: VerlFi
         "trainer.save_freq": grpo.save_every,
         "trainer.max_actor_ckpt_to_keep": grpo.keep,
         "trainer.test_freq": grpo.eval_every,
-        "trainer.val_before_train": True,
+        "trainer.val_before_train": grpo.eval_on_start,
         "trainer.resume_mode": "auto",
         "trainer.project_name": recipe.watch.project,
         "trainer.experiment_name": recipe.name,

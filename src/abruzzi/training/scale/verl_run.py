@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abruzzi.capacity.shapes import shape_of
 from abruzzi.data.items import Item
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
 from abruzzi.training.recipe import Recipe
 from abruzzi.training.scale.settings import Scale
-from abruzzi.training.scale.shapes import shape_of
 from abruzzi.training.scale.verl_config import VerlFiles, compose_overrides, make_command
 from abruzzi.training.scale.verl_data import to_verl_row, write_verl_rows
 

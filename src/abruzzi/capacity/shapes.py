@@ -71,6 +71,11 @@ class ModelShape:
 SHAPES: Mapping[str, ModelShape] = {
     "Qwen/Qwen2.5-32B": ModelShape(64, 5120, 40, 8, 128, 27648, 152064, is_tied=False, has_qkv_bias=True),
     "Qwen/Qwen2.5-7B": ModelShape(28, 3584, 28, 4, 128, 18944, 152064, is_tied=False, has_qkv_bias=True),
+    "Qwen/Qwen2.5-1.5B": ModelShape(28, 1536, 12, 2, 128, 8960, 151936, is_tied=True, has_qkv_bias=True),
+    "meta-llama/Llama-2-7b-hf": ModelShape(32, 4096, 32, 32, 128, 11008, 32000, is_tied=False, has_qkv_bias=False),
+    "meta-llama/Llama-2-70b-hf": ModelShape(80, 8192, 64, 8, 128, 28672, 32000, is_tied=False, has_qkv_bias=False),
+    "meta-llama/Llama-3.1-8B": ModelShape(32, 4096, 32, 8, 128, 14336, 128256, is_tied=False, has_qkv_bias=False),
+    "meta-llama/Llama-3.1-70B": ModelShape(80, 8192, 64, 8, 128, 28672, 128256, is_tied=False, has_qkv_bias=False),
     "embedded": ModelShape(30, 576, 9, 3, 64, 1536, 49152, is_tied=True, has_qkv_bias=False),
 }
 """By the name that recipes call them by."""

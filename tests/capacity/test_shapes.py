@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
+from abruzzi.capacity.shapes import SHAPES, ModelShape, shape_of
 from abruzzi.errors import ConfigError
-from abruzzi.training.scale.shapes import SHAPES, ModelShape, shape_of
 
 SMALL = ModelShape(2, 8, 4, 2, 2, 16, 10, is_tied=False, has_qkv_bias=True)
 
