@@ -9,6 +9,7 @@ import pytest
 from abruzzi.cli.wiring import ASK_TABLES, EMBEDDED_TOKENS, ModelSpecs, build_settings, cache_folder, open_roles
 from abruzzi.engine.process import Engine
 from abruzzi.errors import ConfigError
+from tests.engine.tiny import model_file
 
 
 def test_the_embedded_model_gets_limits_where_the_user_sets_none() -> None:
@@ -29,6 +30,16 @@ def test_limits_go_by_role() -> None:
 def test_a_bad_spec_is_refused_before_anything_starts(role: str) -> None:
     with pytest.raises(ConfigError, match="unknown model spec"):
         build_settings(None, ASK_TABLES, models={role: "nonsense"}, ask={})
+
+
+def test_a_trained_judge_reads_what_it_was_taught_to_read(tmp_path: Path) -> None:
+    def reads(judge: str, **ask: str) -> str:
+        return build_settings(None, ASK_TABLES, models={"judge": judge}, ask=ask)[0].judge_reads
+
+    adapter, model = (model_file(tmp_path, name, is_adapter=name == "a.gguf") for name in ("a.gguf", "m.gguf"))
+    assert reads(f"embedded:{adapter}") == "thoughts"
+    assert reads(f"embedded:{adapter}", judge_reads="answer") == "answer"
+    assert reads(f"embedded:{model}") == reads("embedded:base") == reads("http://localhost:1/v1#m") == "answer"
 
 
 def test_equal_specs_share_a_model() -> None:

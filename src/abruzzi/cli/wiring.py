@@ -38,7 +38,7 @@ from abruzzi.models.specs import (
     parse_spec,
 )
 from abruzzi.reasoning.run import Roles
-from abruzzi.reasoning.settings import AskSettings
+from abruzzi.reasoning.settings import AskSettings, JudgeReads
 
 ASK_TABLES = SHARED_TABLES
 
@@ -165,7 +165,10 @@ async def _open_embedded(stack: AsyncExitStack, weights: Mapping[str, Weights], 
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, where the user set none."""
+    """Give the embedded model its limits, role by role, where the user set none; and a trained judge what it reads.
+
+    The judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way.
+    """
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
     fitted = {
@@ -173,7 +176,19 @@ def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
         for field, text in played_by.items()
         if field not in settings.model_fields_set and isinstance(parse_spec(text), EmbeddedSpec)
     }
-    return settings.model_copy(update=fitted)
+    reads: dict[str, JudgeReads] = {}
+    if "judge_reads" not in settings.model_fields_set and _is_trained(parse_spec(roles["judge"]), "judge"):
+        reads["judge_reads"] = "thoughts"
+    return settings.model_copy(update=fitted | reads)
+
+
+def _is_trained(spec: ModelSpec, role: str) -> bool:
+    """True when an adapter plays the role."""
+    if not isinstance(spec, EmbeddedSpec) or spec.is_base:
+        return False
+    if spec.path is None:
+        return shipped_adapter(role) is not None
+    return Path(spec.path).is_file() and inspect(Path(spec.path)).is_adapter
 
 
 async def open_model(stack: AsyncExitStack, spec: ModelSpec, *, slots: int) -> ChatModel:
