@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import getpass
+import os
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
@@ -20,8 +21,10 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach the processes that tests start, also where the suite itself was started deaf to it.
 
     A shell starts its background jobs with SIGINT ignored, and processes inherit that. Nor is an example that takes
-    long on a busy machine a failure.
+    long on a busy machine a failure. Matrices of the tests are small, and threads that share them mostly wait for one
+    another, at full speed: with one thread torch takes a fraction of the processor time, here and in what tests start.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from abruzzi.ledger import Call, CallOutcome, Ledger, sum_usage
+from abruzzi.ledger import Call, CallOutcome, Ledger, ServerTimes, sum_usage
 from abruzzi.nouns import Role, Usage
 
 
@@ -47,3 +47,13 @@ def test_totals_add_up_and_say_when_they_are_a_lower_bound() -> None:
 def test_unknown_drafts_stay_unknown() -> None:
     assert sum_usage([Usage(), Usage()]).draft_tokens is None
     assert sum_usage([]) == Usage()
+
+
+def test_what_a_server_says_of_its_seconds_stands_in_the_row_and_its_last_word_counts() -> None:
+    ledger = Ledger()
+    silent, telling = ledger.open(Role.SOLVER, "m"), ledger.open(Role.SOLVER, "m")
+    telling.note_server_times(ServerTimes(queue_s=0.5))
+    telling.note_server_times(ServerTimes(queue_s=0.25, total_s=2.0))
+    silent.close(CallOutcome.OK, Usage(), is_exact=True)
+    telling.close(CallOutcome.OK, Usage(), is_exact=True)
+    assert [call.server_times for call in ledger.calls] == [None, ServerTimes(0.25, None, None, 2.0)]

@@ -5,6 +5,7 @@ alone. Unknown keys are refused, with the nearest known one named.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,14 @@ SHARED_TABLES = ("ask", "models", "serve")
 """Of the settings file that all commands share; ``serve`` is the server's alone, and the others let it stand."""
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+_SECRETS = (
+    (re.compile(r"://[^\s'\"]*@"), "://***@"),
+    (re.compile(r"[^\s'\"@:/]+:[^\s'\"@/]*@"), "***@"),
+    (re.compile(r"(?i)(\w*(?:password|passwd|secret|token|key)=)[^\s'\"&]+"), r"\1***"),
+)
+"""Where an address holds a secret: before its host, with or without a scheme, and in a query or a list of words. A
+password may itself hold slashes, colons and signs of all kinds, so that everything up to the last ``@`` counts."""
 
 
 def read_toml(path: Path | None, tables: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -67,15 +76,23 @@ def build(settings_type: type[SettingsT], *layers: Mapping[str, Any], source: st
     merged = {key: value for layer in layers for key, value in layer.items() if value is not None}
     for key in merged:
         if key not in settings_type.model_fields:
-            raise ConfigError(f"{source}: unknown setting {key!r}{suggest(key, settings_type.model_fields)}")
+            shown, known = redact(repr(key)), settings_type.model_fields
+            raise ConfigError(f"{source}: unknown setting {shown}{suggest(key, known)}")
     try:
         return settings_type(**merged)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        value = f" (got {problem['input']!r})" if where else ""
+        value = f" (got {redact(repr(problem['input']))})" if where else ""
         message = problem["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{source}: {where + ': ' if where else ''}{message}{value}") from error
+        raise ConfigError(f"{source}: {where + ': ' if where else ''}{message}{value}") from None  # it holds the value
+
+
+def redact(text: str) -> str:
+    """Take user names, passwords and keys out of the addresses in a text that is going to be shown."""
+    for secret, shown in _SECRETS:
+        text = secret.sub(shown, text)
+    return text
 
 
 def describe_problem(error: ValidationError) -> str:

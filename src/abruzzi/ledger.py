@@ -27,6 +27,16 @@ class CallOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """Where a server says that the seconds of a call went; None for what it does not say."""
+
+    queue_s: float | None = None
+    prompt_s: float | None = None
+    completion_s: float | None = None
+    total_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One finished upstream call."""
 
@@ -46,6 +56,8 @@ class Call:
     """Seconds from the request to the first token; None when none came."""
     seconds: float
     error: str | None = None
+    server_times: ServerTimes | None = None
+    """Only some hosted endpoints tell them; the rest of ``seconds`` is the way there and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class OpenCall:
         self._attempt = attempt
         self._started = ledger.clock()
         self._first_token: float | None = None
+        self._server_times: ServerTimes | None = None
         self._is_closed = False
 
     @property
@@ -82,6 +95,10 @@ class OpenCall:
         """Note the time of the first token; later calls change nothing."""
         if self._first_token is None:
             self._first_token = self._ledger.clock()
+
+    def note_server_times(self, times: ServerTimes) -> None:
+        """Note where the server says that the seconds went; the last word counts."""
+        self._server_times = times
 
     def close(self, outcome: CallOutcome, usage: Usage, *, is_exact: bool, error: str | None = None) -> Call:
         """Write the row.
@@ -103,6 +120,7 @@ class OpenCall:
             ttft_s=None if self._first_token is None else self._first_token - self._started,
             seconds=self.seconds,
             error=error,
+            server_times=self._server_times,
         )
         self._ledger.record(call)
         return call

@@ -1,5 +1,6 @@
 """Runs the command line in a process of its own, as a person would."""
 
+import functools
 import json
 import os
 import subprocess
@@ -8,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.cli.warm import PATIENCE_S, Warm
+
+_warm = functools.cache(Warm)
+"""Started when first needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,24 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Done:
-    """Run ``abruzzi`` to its end."""
+    """Run ``abruzzi`` to its end, in a fork of a process that has it imported."""
+    code, out, err = _warm().run(
+        arguments,
+        stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+        env=environment(home, env),
+        cwd=cwd or Path.cwd(),
+    )
+    return Done(code, out.decode(), err.decode())
+
+
+def run_afresh(home: Path, *arguments: str) -> Done:
+    """Run ``abruzzi`` to its end in an interpreter of its own, which has everything to import."""
     done = subprocess.run(
         [sys.executable, "-m", "abruzzi", *arguments],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
-        env=environment(home, env),
-        cwd=cwd,
-        timeout=120,
+        env=environment(home),
+        timeout=PATIENCE_S,
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

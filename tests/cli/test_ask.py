@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from abruzzi.records import EVENTS_FILE
-from tests.cli.running import environment, run
+from tests.cli.running import environment, run, run_afresh
 from tests.faultserver import FaultServer, Seen, refuse, say, web_page
 from tests.reasoning.asking import PLAN
 
@@ -21,7 +21,7 @@ SCRIPTED = ("-m", "scripted")
 
 
 def test_stdout_holds_the_answer_and_nothing_else(tmp_path: Path) -> None:
-    done = run(tmp_path, "ask", QUESTION, *SCRIPTED)
+    done = run_afresh(tmp_path, "ask", QUESTION, *SCRIPTED)
     assert (done.code, done.out) == (0, "42\n")
     assert "plan: planned" in done.err
 
@@ -249,7 +249,8 @@ def test_a_reader_that_has_seen_enough_is_fine(tmp_path: Path) -> None:
 
 
 def test_version_and_help(tmp_path: Path) -> None:
-    assert run(tmp_path, "--version").out.startswith("abruzzi 0.")
+    assert run_afresh(tmp_path, "--version").out.startswith("abruzzi 0.")
+    listed = run_afresh(tmp_path, "--help").out
     for command in ("ask", "show", "verify", "models", "bench"):
-        assert command in run(tmp_path, "--help").out
+        assert command in listed
         assert run(tmp_path, command, "--help").code == 0

@@ -36,7 +36,7 @@ def test_json_adds_up(tmp_path: Path) -> None:
 
 
 def test_prompts_are_counted_as_they_are(tmp_path: Path) -> None:
-    from abruzzi.cli.capacity import CHARS_PER_TOKEN
+    from abruzzi.cli.capacity_input import CHARS_PER_TOKEN
     from abruzzi.reasoning.prompts import read_prompt
 
     lengths = run(tmp_path, "capacity", "--json").json["ask"]["lengths"]

@@ -117,11 +117,11 @@ def test_tidy_unwraps_prose() -> None:
         *("\n", " ", "\x00", "Dr. ", "[" * 10, "answer" + "*" * 5, "1" * 10),
     ],
 )
-def test_ten_megabytes_take_seconds(piece: str) -> None:
-    text = piece * (10_000_000 // len(piece))
-    started = time.perf_counter()
+def test_two_megabytes_take_two_seconds_at_most(piece: str) -> None:
+    text = piece * (2_000_000 // len(piece))
+    started = time.process_time()
     extract_answer(text)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 2
 
 
 PIECES = [*"<>/\\{}[]$*#=:.\n 1aZ-,", "answer", "boxed", "<answer>", "\\boxed{", "</think>", "The answer is "]

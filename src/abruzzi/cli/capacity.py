@@ -1,27 +1,12 @@
 """``abruzzi capacity``: what a question takes on given hardware, and what a number of users takes, on paper.
 
-Formulas and sources stand in ``abruzzi.capacity``; here are the options, and the prompts whose lengths are counted.
+Formulas and sources stand in ``abruzzi.capacity``; here are the options.
 """
 
 from typing import Annotated
 
 import typer
 
-from abruzzi.capacity.fleet import Demand
-from abruzzi.capacity.machine_file import open_machine
-from abruzzi.capacity.machines import Machine, with_price
-from abruzzi.capacity.question import Ask, Lengths
-from abruzzi.capacity.replica import Replica
-from abruzzi.capacity.shapes import shape_of
-from abruzzi.capacity.speculation import Speculation
-from abruzzi.reasoning.prompts import read_prompt
-
-CHARS_PER_TOKEN = 4.0
-"""Of our prompts, in SmolLM2's tokens: 4.03, measured; docs/results/capacity.md."""
-
-EMBEDDED = "embedded"
-EMBEDDED_CHUNK_TOKENS = 128
-"""The engine's ``batch_tokens``."""
 DEFAULT_HARDWARE = ("8xh100", "8xh200", "2xwse3")
 
 
@@ -62,6 +47,12 @@ def capacity_command(
 
     abruzzi capacity --hardware 8xh100 --batch 96 --price 20 --users 1000 --users 1000000
     """
+    from abruzzi.capacity.fleet import Demand
+    from abruzzi.capacity.machine_file import open_machine
+    from abruzzi.capacity.machines import with_price
+    from abruzzi.capacity.question import Ask
+    from abruzzi.capacity.speculation import Speculation
+    from abruzzi.cli.capacity_input import count_lengths, open_replica
     from abruzzi.cli.capacity_view import predict, print_json, print_prediction, print_published
 
     if published:
@@ -87,41 +78,3 @@ def capacity_command(
     else:
         print_prediction(model, ask, predictions)
     return 0
-
-
-def count_lengths(*, question: int, plan: int, candidate: int, response: int, verdict: int, spread: float) -> Lengths:
-    """Count the pipeline's own prompts, and put the lengths that the user gives beside them."""
-
-    def count(*texts: str) -> int:
-        return round(sum(map(len, texts)) / CHARS_PER_TOKEN)
-
-    judge, match = read_prompt("judge")
-    return Lengths(
-        plan_instructions=count(*read_prompt("plan")),
-        solve_instructions=count(*read_prompt("solve")),
-        judge_instructions=count(judge),
-        plan_frame=count(read_prompt("solve_plan")[1]),
-        match_frame=count(match),
-        question=question,
-        plan=plan,
-        candidate=candidate,
-        response=response,
-        verdict=verdict,
-        spread=spread,
-    )
-
-
-def open_replica(model: str, machine: Machine, weight_bits: float | None, cache_bits: float) -> Replica:
-    """Put a model on a machine; the embedded one as its file and its engine have it.
-
-    Raises:
-        ConfigError: the model's shape is not known, or a number of bits is not above 0.
-    """
-    from abruzzi.engine.weights import BASE
-
-    shape = shape_of(model)
-    if model != EMBEDDED:
-        return Replica(shape, machine, 16.0 if weight_bits is None else weight_bits, cache_bits)
-    own_bits = 8 * BASE.num_bytes / shape.num_parameters
-    bits = own_bits if weight_bits is None else weight_bits
-    return Replica(shape, machine, bits, cache_bits, chunk_tokens=EMBEDDED_CHUNK_TOKENS)

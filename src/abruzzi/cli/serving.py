@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from abruzzi.cli.wiring import ASK_TABLES, ModelSpecs, build_settings, open_mode
 from abruzzi.config import DEFAULT_FILE, read_toml
 from abruzzi.errors import ConfigError
 from abruzzi.models.chat import ChatModel
+from abruzzi.models.hosted import TIERS, HostedLimits, find_limits
 from abruzzi.models.openai_client import OpenAIChat
 from abruzzi.models.specs import find_key, parse_spec
 from abruzzi.reasoning.agreement import open_agreement
@@ -45,7 +46,7 @@ from abruzzi.serving.rendering.renderer import Renderer
 from abruzzi.serving.routes.page import page_routes
 from abruzzi.serving.routes.questions import question_routes
 from abruzzi.serving.server import Server
-from abruzzi.serving.settings import LOOPBACK, ServeSettings, build_serve_settings
+from abruzzi.serving.settings import LOOPBACK, LimitSettings, ServeSettings, build_serve_settings
 from abruzzi.serving.store.open import open_store
 from abruzzi.serving.store.retention import keep_retaining
 from abruzzi.serving.store.settings import StoreSettings
@@ -156,7 +157,7 @@ async def open_server(
         agree = await stack.enter_async_context(open_agreement())
         metrics = Metrics(version=__version__, models=[offer.id for offer in list_offers(roles.solver.name)])
         limits = serving.limits
-        roles = _keep_headroom(roles, limits.upstream_tokens_per_minute, metrics.headroom_waited)
+        roles = _keep_headroom(roles, limits, metrics.headroom_waited)
         guard = await _open_guard(stack, serving.guard, specs, metrics)
         roles = _wrap(roles, guard.mark)
         rates = Rates(open_storage(limits.storage, os.environ), on_fault=tell_fault)
@@ -202,13 +203,24 @@ async def _open_guard(
     )
 
 
-def _keep_headroom(roles: Roles, tokens_per_minute: int, on_wait: Callable[[float], None]) -> Roles:
-    """Let calls wait for the upstream's limit; the headers of its replies tell what is left."""
+def _keep_headroom(roles: Roles, limits: LimitSettings, on_wait: Callable[[float], None]) -> Roles:
+    """Let calls wait for the upstream's limits; the headers of its replies tell what is left.
+
+    Raises:
+        ConfigError: the tier is unknown, or has no figures for any of the models.
+    """
     held: dict[int, HeadroomChat] = {}
+    own = HostedLimits(**{f.name: getattr(limits, f"upstream_{f.name}") for f in fields(HostedLimits)})
+    names = [chat.name for chat in (roles.solver, roles.planner, roles.judge)]
+    tier = limits.upstream_tier
+    if not any(name in TIERS.get(tier, {}) for name in names):
+        find_limits(tier, names[0])
 
     def hold(chat: ChatModel) -> ChatModel:
-        if id(chat) not in held:  # two roles of one model share its limit
-            headroom = Headroom(tokens_per_minute, on_wait=on_wait)
+        if id(chat) not in held:  # two roles of one model share its limits
+            # A role may be played by a model elsewhere, of which the tier says nothing.
+            known = TIERS[tier].get(chat.name, HostedLimits()) if tier else HostedLimits()
+            headroom = Headroom(limits=own.over(known), on_wait=on_wait)
             if isinstance(chat, OpenAIChat):
                 chat.on_headers = headroom.note
             held[id(chat)] = HeadroomChat(chat, headroom)

@@ -18,39 +18,12 @@ Not counted: multi-latent and sliding-window attention (shapes here have neither
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from abruzzi.launch.choices import KvCache, Weights
 from abruzzi.launch.facts import GIB, ModelShape
 
 GRAPH_BYTES = 1.0 * GIB
 """Captured graphs, workspaces of kernels and of the links between cards; an assumption."""
-
-
-class Weights(StrEnum):
-    """How weights are held."""
-
-    BF16 = "bf16"
-    FP8 = "fp8"
-    """Quantised by the engine as it loads them; changes what the model says, a little."""
-
-    @property
-    def bytes_each(self) -> int:
-        """Bytes of one weight."""
-        return 2 if self is Weights.BF16 else 1
-
-
-class KvCache(StrEnum):
-    """How keys and values are held."""
-
-    AUTO = "auto"
-    """As the model computes them: 16 bits."""
-    FP8 = "fp8"
-    """Half the bytes; changes what the model says, a little."""
-
-    @property
-    def bytes_each(self) -> int:
-        """Bytes of one number."""
-        return 2 if self is KvCache.AUTO else 1
 
 
 @dataclass(frozen=True, slots=True)

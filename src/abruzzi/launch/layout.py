@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 from abruzzi.errors import ConfigError
 from abruzzi.launch.budget import (
-    KvCache,
     MemoryBudget,
-    Weights,
     eagle_bytes,
     kv_bytes,
     weight_bytes,
     workspace_bytes,
 )
+from abruzzi.launch.choices import KvCache, Weights
 from abruzzi.launch.facts import GIB, Cards, ModelShape
 from abruzzi.launch.speculation import OFF, Speculation, SpeculationKind
 

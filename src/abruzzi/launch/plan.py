@@ -5,8 +5,8 @@ settings is what ``scripts/check_launch.sh`` asks the engines' own parsers.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from abruzzi.launch.choices import Engine
 from abruzzi.launch.layout import Layout, Wanted, choose_layout
 from abruzzi.launch.setting import Setting, to_shell, to_yaml
 from abruzzi.launch.sglang import VERSION as SGLANG_VERSION
@@ -14,13 +14,6 @@ from abruzzi.launch.sglang import sglang_command, sglang_notes, sglang_settings
 from abruzzi.launch.speculation import SpeculationKind
 from abruzzi.launch.vllm import VERSION as VLLM_VERSION
 from abruzzi.launch.vllm import vllm_command, vllm_notes, vllm_settings
-
-
-class Engine(StrEnum):
-    """A server that is not ours."""
-
-    VLLM = "vllm"
-    SGLANG = "sglang"
 
 
 @dataclass(frozen=True, slots=True)

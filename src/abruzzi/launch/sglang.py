@@ -8,7 +8,7 @@ suffix decoding, and its n-gram drafts come from one tree over all requests.
 import math
 
 from abruzzi.errors import ConfigError
-from abruzzi.launch.budget import KvCache, Weights
+from abruzzi.launch.choices import KvCache, Weights
 from abruzzi.launch.layout import Layout, Wanted, why_split
 from abruzzi.launch.setting import Setting
 from abruzzi.launch.speculation import Speculation, SpeculationKind

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from abruzzi.launch.budget import KvCache, Weights
+from abruzzi.launch.choices import KvCache, Weights
 from abruzzi.launch.layout import USABLE, Layout, Wanted, why_split
 from abruzzi.launch.setting import Setting
 from abruzzi.launch.speculation import Speculation, SpeculationKind

@@ -176,6 +176,8 @@ class _Reading:
     def _take(self, chunk: Chunk) -> None:
         """Take the next chunk."""
         num_tokens = self.meter.note(chunk)
+        if chunk.server_times is not None:
+            self.call.note_server_times(chunk.server_times)
         for choice in chunk.choices:
             if choice.index >= len(self.order.indices):
                 continue

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from abruzzi.errors import ProtocolError
+from abruzzi.ledger import ServerTimes
 from abruzzi.models.chat import ChatRequest
 from abruzzi.models.endpoints import Facts
+from abruzzi.models.server_times import read_server_times
 from abruzzi.nouns import Message
 
 OPTIONAL_FIELDS = (
@@ -73,6 +75,8 @@ class Chunk:
     """llama.cpp's own counters."""
     progress: Mapping[str, Any] | None = None
     """llama.cpp's ``prompt_progress``."""
+    server_times: ServerTimes | None = None
+    """Where a hosted server says that the seconds went."""
 
 
 def write_body(
@@ -163,6 +167,7 @@ def read_chunk(data: object) -> Chunk:
         usage=as_dict(event.get("usage")) or None,
         timings=as_dict(event.get("timings")) or None,
         progress=as_dict(event.get("prompt_progress")) or None,
+        server_times=read_server_times(event),
     )
 
 

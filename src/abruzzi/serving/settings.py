@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from abruzzi.config import build
+from abruzzi.config import build, redact
 from abruzzi.errors import ConfigError
 from abruzzi.serving.caps import Caps
 from abruzzi.serving.guard.settings import GuardSettings
@@ -53,8 +53,17 @@ class LimitSettings(BaseModel):
     storage: str = "memory://"
     """Where rates and token budgets are counted: a storage URI of the package ``limits``. ``redis://host:6379`` makes
     several replicas count together; one with a password comes from ``ABRUZZI_LIMITS_STORAGE`` instead."""
+    upstream_tier: str = ""
+    """A hosted tier whose limits are known (``models.hosted``), e.g. ``cerebras-free``; empty for none."""
+    upstream_requests_per_minute: _Limit = 0
+    """What the upstream allows each model, here and below; it comes before the tier's. 0 takes the tier's, or learns it
+    from the upstream's ``x-ratelimit-*`` headers, where it sends them."""
+    upstream_requests_per_hour: _Limit = 0
+    upstream_requests_per_day: _Limit = 0
     upstream_tokens_per_minute: _Limit = 0
-    """What the upstream allows each model; 0 learns it from its ``x-ratelimit-*`` headers, where it sends them."""
+    """Prompt and completion together."""
+    upstream_tokens_per_hour: _Limit = 0
+    upstream_tokens_per_day: _Limit = 0
     key: KeyLimits = KeyLimits()
     """Of every key that the file of keys gives no limits of its own."""
 
@@ -122,12 +131,21 @@ def build_serve_settings(table: Mapping[str, Any], options: Mapping[str, Any], *
         ConfigError: a key is unknown or a value out of range, also in an inner table; names the key and the value.
     """
     settings = build(ServeSettings, _build_inner(ServeSettings, table, source, "serve"), options, source=source)
-    if "@" in settings.limits.storage:
-        # Not a validator: its error would repeat the value.
+    # Not validators: nothing of an address that holds a secret is repeated.
+    if _holds_secret(settings.limits.storage):
         raise ConfigError(
             f"{source}: [serve.limits] storage holds a user or a password; set it as ABRUZZI_LIMITS_STORAGE instead"
         )
+    if _holds_secret(settings.trace.endpoint or ""):
+        raise ConfigError(
+            f"{source}: [serve.trace] endpoint holds a user, a password or a key; take it out, and set "
+            "OTEL_EXPORTER_OTLP_HEADERS, as in 'authorization=Bearer KEY'"
+        )
     return settings
+
+
+def _holds_secret(address: str) -> bool:
+    return "@" in address or redact(address) != address
 
 
 def _build_inner(settings_type: type[BaseModel], table: Mapping[str, Any], source: str, name: str) -> dict[str, Any]:
@@ -139,6 +157,6 @@ def _build_inner(settings_type: type[BaseModel], table: Mapping[str, Any], sourc
             continue
         where = f"{source}: [{name}.{key}]"
         if not isinstance(built[key], Mapping):
-            raise ConfigError(f"{where} is a table, and not {built[key]!r}")
+            raise ConfigError(f"{where} is a table, and not {redact(repr(built[key]))}")
         built[key] = build(inner, _build_inner(inner, built[key], source, f"{name}.{key}"), source=where)
     return built

@@ -1,6 +1,7 @@
 """Writes the ledger as OpenAI's usage object, with every upstream call in its details."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from abruzzi.ledger import Call, Ledger
@@ -50,6 +51,7 @@ def write_call(call: Call) -> dict[str, Any]:
         "started_s": round(call.started_s, 4),
         "ttft_s": None if call.ttft_s is None else round(call.ttft_s, 4),
         "seconds": round(call.seconds, 4),
+        "server_times": None if call.server_times is None else asdict(call.server_times),
     }
 
 

@@ -1,5 +1,6 @@
 """The page on a real server: scripted model, SQLite store, a socket of loopback, and Chromium in front of it."""
 
+import functools
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from tests.serving.running import make_server
 
 WAIT_MS = 30_000
 """Patience for a machine that others keep busy."""
+_renderer = functools.cache(Renderer)
+"""One for all servers: each would import the same into a process of its own. It ends with this process."""
 
 
 @dataclass(slots=True)
@@ -51,8 +54,7 @@ def hosting(
     async def serve() -> None:
         store = None if folder is None else await open_store(StoreSettings(url=str(folder / "questions.db")), {})
         server = make_server(model, store=store, **parts)
-        renderer = Renderer()
-        app = build_app(server, further=(page_routes(), question_routes(server, renderer)))
+        app = build_app(server, further=(page_routes(), question_routes(server, _renderer())))
         web = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
         prepare(server)
         async with anyio.create_task_group() as group:
@@ -62,7 +64,6 @@ def hosting(
             port = web.servers[0].sockets[0].getsockname()[1]
             hosts.append(Host(f"http://127.0.0.1:{port}", server, web))
             ready.set()
-        await renderer.close()
         if store is not None:
             await store.close()
 

@@ -7,12 +7,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from abruzzi.models.scripted_demo import demonstrate
-from tests.pages.browsing import needs_browser, run_browser
+from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, Host, hosting, visiting
 from tests.serving.page.models import QUESTION, agreeing, showcase
 
 pytestmark = needs_browser
-browser = pytest.fixture(scope="module")(run_browser)
 expect.set_options(timeout=WAIT_MS)
 
 

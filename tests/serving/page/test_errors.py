@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from abruzzi.errors import ModelError, RateLimitError
@@ -11,13 +10,12 @@ from abruzzi.nouns import Role
 from abruzzi.serving.key_file import hash_key
 from abruzzi.serving.keys import HashedRing
 from abruzzi.serving.settings import KeyLimits, LimitSettings
-from tests.pages.browsing import needs_browser, run_browser
+from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, hosting, visiting
 from tests.serving.page.models import agreeing
 from tests.serving.running import UNLIMITED
 
 pytestmark = needs_browser
-browser = pytest.fixture(scope="module")(run_browser)
 expect.set_options(timeout=WAIT_MS)
 ANN, BEN = "ann-has-a-long-key-of-her-own", "ben-has-a-long-key-of-his-own"
 

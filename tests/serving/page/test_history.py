@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.pages.browsing import needs_browser, run_browser
+from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, Host, hosting, visiting
 from tests.serving.page.models import QUESTION, showcase
 
 pytestmark = needs_browser
-browser = pytest.fixture(scope="module")(run_browser)
 expect.set_options(timeout=WAIT_MS)
 
 

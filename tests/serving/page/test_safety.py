@@ -13,11 +13,10 @@ from abruzzi.errors import ModelError
 from abruzzi.models.chat import ChatRequest
 from abruzzi.models.scripted import Reply, ScriptedChat, fail, reply
 from abruzzi.nouns import Role
-from tests.pages.browsing import needs_browser, run_browser
+from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, Host, hosting, visiting
 
 pytestmark = needs_browser
-browser = pytest.fixture(scope="module")(run_browser)
 expect.set_options(timeout=WAIT_MS)
 
 RUN = "globalThis.pwned=1;alert(1)"
