@@ -361,17 +361,34 @@ def test_draining_lets_what_runs_go_on_and_takes_nothing_new() -> None:
         assert refusal.retry_after_s
 
 
-def test_draining_ends_at_its_deadline_and_says_how_many_still_run() -> None:
+@pytest.mark.parametrize("within_s", [0.0, 10.0])
+def test_draining_ends_at_its_deadline_and_cuts_short_what_still_runs(within_s: float) -> None:
     async def main(door: Door) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(door.ask, ANN, 100.0)
             group.start_soon(door.ask, BOB, 100.0)
             await anyio.sleep(1)
-            assert await door.admission.drain(10.0) == 2
-            assert anyio.current_time() == 11.0
-            group.cancel_scope.cancel()
+            assert await door.admission.drain(within_s) == 2
+        assert anyio.current_time() == 1 + within_s
 
-    at_door(main)
+    refusals = at_door(main).refusals
+    assert set(refusals) == {"ann", "bob"}
+    for refusal in refusals.values():
+        assert (refusal.status, refusal.code) == (503, "server_draining")
+        assert "could not finish" in str(refusal)
+
+
+def test_a_question_that_has_just_got_its_turn_is_cut_short_too() -> None:
+    async def main(door: Door) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: door.ask(ANN, 5.0, name="first"))
+            await anyio.sleep(1)
+            group.start_soon(lambda: door.ask(BOB, 100.0, name="second"))
+            await anyio.sleep(4.0)
+            assert await door.admission.drain(0.0) <= 1
+        assert anyio.current_time() < 100.0
+
+    assert "second" in at_door(main, running=1).refusals
 
 
 def test_an_idle_server_drains_at_once() -> None:

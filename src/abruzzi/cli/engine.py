@@ -7,15 +7,9 @@ from typing import Annotated
 import typer
 
 from abruzzi.errors import ConfigError
+from abruzzi.launch.choices import Engine, KvCache, Weights
 
 app = typer.Typer(help="Launch settings for vLLM and SGLang, planned on paper.", no_args_is_help=True)
-
-
-class EngineName(StrEnum):
-    """``--engine``."""
-
-    VLLM = "vllm"
-    SGLANG = "sglang"
 
 
 class Format(StrEnum):
@@ -25,20 +19,6 @@ class Format(StrEnum):
     SHELL = "shell"
     YAML = "yaml"
     JSON = "json"
-
-
-class WeightsName(StrEnum):
-    """``--weights``."""
-
-    BF16 = "bf16"
-    FP8 = "fp8"
-
-
-class KvCacheName(StrEnum):
-    """``--kv-cache``."""
-
-    AUTO = "auto"
-    FP8 = "fp8"
 
 
 @app.callback()
@@ -53,16 +33,14 @@ def plan_command(
     shape: Annotated[
         str | None, typer.Option(help="Where the shape comes from when the model's name tells none, e.g. its base's.")
     ] = None,
-    engine: Annotated[EngineName, typer.Option(help="Whose settings.")] = EngineName.VLLM,
+    engine: Annotated[Engine, typer.Option(help="Whose settings.")] = Engine.VLLM,
     context: Annotated[int, typer.Option(min=1, help="Tokens of prompt and completion together.")] = 32768,
     n: Annotated[int, typer.Option("--n", min=1, max=64, help="Candidates of one question.")] = 3,
     speculation: Annotated[
         str, typer.Option(help="none, ngram, suffix, eagle=HEAD (EAGLE-3) or draft=MODEL.")
     ] = "none",
-    weights: Annotated[WeightsName, typer.Option(help="fp8 has the engine quantise them.")] = WeightsName.BF16,
-    kv_cache: Annotated[KvCacheName, typer.Option(help="fp8 halves it, and changes answers a little.")] = (
-        KvCacheName.AUTO
-    ),
+    weights: Annotated[Weights, typer.Option(help="fp8 has the engine quantise them.")] = Weights.BF16,
+    kv_cache: Annotated[KvCache, typer.Option(help="fp8 halves it, and changes answers a little.")] = KvCache.AUTO,
     tensor_parallel: Annotated[
         int | None, typer.Option(min=1, help="Cards that share each layer; chosen where it is not said.")
     ] = None,
@@ -75,17 +53,16 @@ def plan_command(
 
     Nothing is started, and no weights are needed. Memory is counted, not measured.
     """
-    from abruzzi.launch.budget import KvCache, Weights
     from abruzzi.launch.facts import check_context, parse_cards, shape_of
     from abruzzi.launch.layout import Wanted
-    from abruzzi.launch.plan import Engine, make_plan
+    from abruzzi.launch.plan import make_plan
     from abruzzi.launch.report import describe_plan, plan_to_json
     from abruzzi.launch.speculation import SpeculationKind, parse_speculation
 
     if model.partition(":")[0] in ("embedded", "scripted"):
         raise ConfigError(f"{model!r} runs inside Abruzzi and needs no server; name a model as vLLM and SGLang do")
     drafting = parse_speculation(speculation)
-    is_draft = drafting.kind is SpeculationKind.DRAFT and drafting.model is not None
+    drafter = drafting.model if drafting.kind is SpeculationKind.DRAFT else None
     check_context(shape or model, context)
     wanted = Wanted(
         model=model,
@@ -93,13 +70,13 @@ def plan_command(
         cards=parse_cards(hardware),
         context=context,
         n=n,
-        weights=Weights(weights.value),
-        kv_cache=KvCache(kv_cache.value),
+        weights=weights,
+        kv_cache=kv_cache,
         speculation=drafting,
-        draft_shape=shape_of(drafting.model) if is_draft and drafting.model is not None else None,
+        draft_shape=None if drafter is None else shape_of(drafter),
         tensor_parallel=tensor_parallel,
     )
-    plan = make_plan(wanted, Engine(engine.value))
+    plan = make_plan(wanted, engine)
     match Format.JSON if as_json else output:
         case Format.TEXT:
             print(describe_plan(plan))

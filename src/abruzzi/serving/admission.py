@@ -11,8 +11,9 @@ A question passes three gates, the cheap ones first:
    queue drop; Suter, Lakshman, Stiliadis, Choudhury 1998), with 429.
 3. A place: at most so many of all keys, and of one key, run at once.
 
-Places are of one server; rates are shared by replicas where their storage is. What runs is never interrupted here: a
-key's ``concurrent`` limit is what keeps it from holding every place with questions that take hours.
+Places are of one server; rates are shared by replicas where their storage is. What runs is interrupted only where a
+drain comes to its end: a key's ``concurrent`` limit is what keeps it from holding every place with questions that take
+hours.
 
 A caller that is cancelled while it waits leaves the queue and costs nothing.
 """
@@ -88,6 +89,8 @@ class Admission:
         self._turns: dict[str, int] = {}
         """When each key had its last turn, counted in turns."""
         self._num_turns = 0
+        self._scopes: set[anyio.CancelScope] = set()
+        """Of the questions that wait or run; what waits is not in its scope yet."""
         self._mean_s = FIRST_GUESS_S
         self._is_draining = False
         self._is_idle = anyio.Event()
@@ -118,20 +121,25 @@ class Admission:
 
         Raises:
             Refusal: 429 beyond a rate, with a full queue or after too long a wait; 400 for more tokens than the key may
-                ever use at once; 503 while the server drains.
+                ever use at once; 503 while the server drains, and where it ends the question by force.
         """
         self._check_open()
-        ticket = Ticket()
+        ticket, scope = Ticket(), anyio.CancelScope()
         entered = anyio.current_time()
         taken = await self._take(key, tokens)
         is_running = False
+        self._scopes.add(scope)
         try:
             await self._wait_turn(key)
             is_running = True
             ticket.waited_s = anyio.current_time() - entered
             self._metrics.waited(ticket.waited_s)
-            yield ticket
+            with scope:
+                yield ticket
+            if scope.cancelled_caught:
+                raise _cut_short()
         finally:
+            self._scopes.discard(scope)
             if is_running:
                 held_s = anyio.current_time() - entered - ticket.waited_s
                 self._mean_s = MEMORY * self._mean_s + (1 - MEMORY) * held_s
@@ -140,13 +148,13 @@ class Admission:
                 await self._settle(key, taken, ticket.spent if is_running else None)
 
     async def drain(self, within_s: float) -> int:
-        """Take nothing new, send the queue away, and wait for what runs.
+        """Take nothing new, send the queue away, wait for what runs, and cancel what still runs then.
 
         Args:
             within_s: how long to wait.
 
         Returns:
-            Questions that still run after that; to be cancelled by whoever runs them.
+            Questions that were cancelled; they end in a moment, and their clients are told by a 503.
         """
         self._is_draining = True
         for line in self._lines.values():
@@ -158,7 +166,10 @@ class Admission:
             while self.running:
                 self._is_idle = anyio.Event()
                 await self._is_idle.wait()
-        return self.running
+        num_left = self.running
+        for scope in tuple(self._scopes):
+            scope.cancel()
+        return num_left
 
     def _check_open(self) -> None:
         if self._is_draining:
@@ -320,8 +331,16 @@ def _beyond(full: Full, cost: int) -> Refusal:
 
 
 def _draining() -> Refusal:
+    return _going_down("the server is going down and takes nothing new; try again")
+
+
+def _cut_short() -> Refusal:
+    return _going_down("the server is going down and could not finish the answer; ask again")
+
+
+def _going_down(message: str) -> Refusal:
     return Refusal(
-        "the server is going down and takes nothing new; try again",
+        message,
         status=503,
         type="service_unavailable_error",
         code="server_draining",
