@@ -83,7 +83,7 @@ def make_sft(run: Path, *, policy: Policy | None = None, **changes: Any) -> Sft:
     """A run on a model with random weights; what is no field of ``Sft`` changes the settings."""
     fields: dict[str, Any] = {"examples": make_tokens(16)}
     fields |= {key: changes.pop(key) for key in ("examples", "on_row", "clock") if key in changes}
-    small: dict[str, Any] = {"max_steps": 6, "max_tokens": 128, "accumulation": 2, "save_every": 2}
+    small: dict[str, Any] = {"max_steps": 6, "max_tokens": 80, "accumulation": 2, "save_every": 2}
     run.mkdir(exist_ok=True)
     return Sft(
         policy=policy or make_policy(),

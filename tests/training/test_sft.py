@@ -82,7 +82,7 @@ def test_the_schedule_is_the_recipes(tmp_path: Path) -> None:
 
 
 def test_epochs_end(tmp_path: Path) -> None:
-    # 16 examples in 5 packs, two a step: 3 steps an epoch
+    # 16 examples in 6 packs, two a step: 3 steps an epoch
     train_sft(make_sft(tmp_path, max_steps=None, epochs=2))
     rows = read(tmp_path)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]

@@ -243,7 +243,7 @@ def mount_tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for the checkpoint of step 0 and one with the optimiser's state."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=1600k", "tmpfs", str(disk)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a file system")
     yield disk
