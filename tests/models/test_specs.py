@@ -100,6 +100,15 @@ def test_a_key_is_refused_and_not_repeated(text: str) -> None:
     assert SECRET[3:] not in repr(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["htps://user:geheim@host/v1", "user:geheim@host:8000/v1", "embedded:http://u:geheim@host", "hf:u:geheim@h"]
+)
+def test_a_password_in_what_is_no_spec_is_not_repeated(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"\*\*\*@h") as caught:
+        parse_spec(text)
+    assert "geheim" not in str(caught.value)
+
+
 @given(st.text(max_size=40))
 def test_anything_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigError):

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abruzzi.errors import ConfigError, StructureError
+from abruzzi.errors import StructureError
 from abruzzi.models.chat import Schema
 from abruzzi.models.endpoints import Dialect
 from abruzzi.models.structured import (
     ask_again,
-    check_schema,
     constrain,
     is_object,
     is_proof,
@@ -99,30 +98,6 @@ def test_the_schema_is_told_to_the_user_and_not_in_the_result_of_a_tool() -> Non
     assert told[-1] == result
     assert json.dumps(BODY) in told[0].content
     assert [message.role for message in tell_schema((Message("system", "be brief"),), PLAN)] == ["system", "user"]
-
-
-@pytest.mark.parametrize(
-    ("body", "complaint"),
-    [
-        ({"type": "wat"}, "is not a JSON schema: at \\$.type"),
-        ({"properties": {"a": {"pattern": "("}}}, "is not a JSON schema"),
-        ({"type": "array"}, "a reply is one object"),
-        ({"properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}}, "refers to 'http://127.0.0.1:9/x'"),
-        ({"properties": {"a": {"anyOf": [{"$ref": "#/$defs/no"}]}}}, "which it does not hold"),
-        ({"$ref": "#"}, "refers to itself"),
-    ],
-)
-def test_a_schema_that_nothing_can_be_held_to_is_refused(body: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        check_schema(Schema("s", body))
-
-
-def test_a_schema_may_refer_to_its_own_parts() -> None:
-    body = {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}
-    check_schema(Schema("s", body))
-    assert read_json('{"a": 1}', Schema("s", body)) == '{"a": 1}'
-    with pytest.raises(StructureError, match=r"at \$\.a"):
-        read_json('{"a": "x"}', Schema("s", body))
 
 
 def test_nothing_is_fetched_to_check_a_reply() -> None:

@@ -62,7 +62,10 @@ class MemoryStore:
         raise NotImplementedError
 
     async def delete(self, id: str, *, owner: str | None) -> bool:  # noqa: A002 - the seam's own name
-        raise NotImplementedError
+        if await self.get(id, owner=owner) is None:
+            return False
+        del self.records[id]
+        return True
 
     async def delete_owner(self, owner: str) -> int:
         raise NotImplementedError
@@ -90,6 +93,10 @@ class WordGuard(Guard):
 
     def __init__(self, *, shows_reasoning: bool = True) -> None:
         self._shows = shows_reasoning
+
+    @property
+    def asks_models(self) -> bool:
+        return False
 
     @property
     def shows_reasoning(self) -> bool:

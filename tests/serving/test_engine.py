@@ -1,5 +1,6 @@
 """The whole way, from the official client through the server to the embedded engine."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -81,6 +82,7 @@ def test_structured_output_and_tools_on_the_embedded_engine(engine: Engine) -> N
                             "type": "object",
                             "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
                             "required": ["a", "b"],
+                            "additionalProperties": False,
                         },
                     },
                 }
@@ -89,5 +91,11 @@ def test_structured_output_and_tools_on_the_embedded_engine(engine: Engine) -> N
             max_tokens=200,
         )
         (choice,) = called.choices
-        assert choice.finish_reason in ("tool_calls", "length", "stop"), "a model this small may not call it"
-        assert (choice.finish_reason == "tool_calls") == bool(choice.message.tool_calls)
+        assert choice.finish_reason == "tool_calls"
+        (call,) = choice.message.tool_calls or []
+        assert call.type == "function"
+        assert call.function.name == "add"
+        assert {name: type(value) for name, value in json.loads(call.function.arguments).items()} == {
+            "a": int,
+            "b": int,
+        }

@@ -232,3 +232,10 @@ def test_storages_open_by_their_address() -> None:
     with pytest.raises(ConfigError, match="'nowhere://'") as caught:
         open_storage("memory://", {"ABRUZZI_LIMITS_STORAGE": "nowhere://:geheim@host"})
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["redis://[geheim", "redis:geheim", "geheim", "redis://:geheim@host:port"])
+def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
+    with pytest.raises(ConfigError, match="no storage of rates") as caught:
+        open_storage("memory://", {"ABRUZZI_LIMITS_STORAGE": address})
+    assert "geheim" not in str(caught.value)

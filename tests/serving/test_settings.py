@@ -72,9 +72,26 @@ def test_a_mistake_is_named_with_its_table_and_its_value(text: str, words: list[
         assert word in str(caught.value)
 
 
-def test_a_password_in_the_storage_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ConfigError, match="ABRUZZI_LIMITS_STORAGE") as caught:
-        build('[serve.limits]\nstorage = "redis://:geheim@host:6379"')
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ('[serve.limits]\nstorage = "redis://:geheim@host:6379"', "ABRUZZI_LIMITS_STORAGE"),
+        ('[serve.limits]\nstorage = "redis://host?password=geheim"', "ABRUZZI_LIMITS_STORAGE"),
+        ('[serve.trace]\nendpoint = "http://ann:geheim@host:4318/v1/traces"', "OTEL_EXPORTER_OTLP_HEADERS"),
+        ('[serve.trace]\nendpoint = "http://geheim@host:4318/v1/traces"', "OTEL_EXPORTER_OTLP_HEADERS"),
+        ('[serve.trace]\nendpoint = "http://host:4318/v1/traces?key=geheim"', "OTEL_EXPORTER_OTLP_HEADERS"),
+        ('[serve.limits]\nstorage = ["redis://:geheim@host"]', "string"),
+        ('[serve.limits]\nstorage = {url = "redis://:geheim@host"}', "string"),
+        ('[serve.limits]\n"redis://:geheim@host" = 1', "unknown setting"),
+        ('[serve]\nlimits = "redis://:geheim@host"', "table"),
+        ('[serve]\nstore = "postgresql://ann:geheim@host/q"', "table"),
+        ('[serve.store]\nurl = ["postgresql://ann:geheim@host/q"]', "string"),
+        ('[serve.store]\nurl = "postgresql://ann:geheim@host/q"\nlease_s = 1', "lease_s"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_or_not_looked_at_and_never_repeated(text: str, instead: str) -> None:
+    with pytest.raises(ConfigError, match=instead) as caught:
+        build(text)
     assert "geheim" not in str(caught.value)
 
 

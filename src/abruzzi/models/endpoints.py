@@ -49,6 +49,8 @@ class Facts(BaseModel):
     """Most choices that one request gives; None: no limit has shown."""
     refused: frozenset[str] = frozenset()
     """Optional request fields that it answers with an error."""
+    ignores_tool_choice: bool = False
+    """It answered with a text where it was told to call a tool."""
 
 
 Book = TypeAdapter(dict[str, Facts])

@@ -101,6 +101,8 @@ def _explain_status(error: openai.APIStatusError, site: Site, now: Callable[[], 
     content_type = as_text(headers.get("content-type"))
     if "html" in content_type or (isinstance(error.body, str) and error.body.lstrip().startswith("<")):
         return explain_page(site, status)
+    if 300 <= status < 400:
+        return EndpointError(f"{url} points elsewhere ({status}), and is not followed; give the address itself", status)
     detail = site.clean(_read_detail(error.body))
     if status in (401, 403):
         verb = "refused the API key" if site.key else "wants an API key"

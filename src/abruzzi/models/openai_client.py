@@ -26,6 +26,7 @@ from abruzzi.models.chat import ChatRequest, Emit, ignore
 from abruzzi.models.constrained import Constrainer
 from abruzzi.models.endpoints import Dialect, Endpoints
 from abruzzi.models.faults import Site, explain, explain_page
+from abruzzi.models.forced_calls import force_call, must_call
 from abruzzi.models.llamacpp import Counters, SlotBook, read_metrics
 from abruzzi.models.retry import RetryPolicy
 from abruzzi.models.sampling import Habits, sample
@@ -120,7 +121,10 @@ class OpenAIChat:
         """Told of the headers of every reply, refusals included; the mapping does not mind the case of names."""
         # A proxy from the environment must not come between us and a server on this machine.
         self._http = openai.DefaultAsyncHttpxClient(
-            trust_env=url.hostname not in LOOPBACK, event_hooks={"response": [self._tell_headers]}
+            # Nor is a question, or a key, sent on to wherever an endpoint may point.
+            trust_env=url.hostname not in LOOPBACK,
+            follow_redirects=False,
+            event_hooks={"response": [self._tell_headers]},
         )
         self._client = openai.AsyncOpenAI(
             base_url=self._base_url, api_key=api_key or "none", max_retries=0, http_client=self._http
@@ -217,7 +221,7 @@ class OpenAIChat:
         self._max_context = self._max_context or card.max_context or await self._ask_props()
 
     async def complete(self, request: ChatRequest, *, ledger: Ledger, emit: Emit = ignore) -> tuple[Completion, ...]:
-        """Complete a chat; see ``ChatModel.complete``, and for a request with a schema ``Constrainer.complete``.
+        """Complete a chat; see ``ChatModel.complete``, for a schema ``constrained``, for a call ``forced_calls``.
 
         Raises:
             ModelError: no choice could be started.
@@ -225,6 +229,8 @@ class OpenAIChat:
         if self._model is None:
             await self.discover()
         habits = self._habits()
+        if must_call(request):
+            return await force_call(habits, self._constrainer, request, ledger=ledger, emit=emit)
         if request.schema is not None:
             return await self._constrainer.complete(habits, request, request.schema, ledger=ledger, emit=emit)
         if request.json_object:

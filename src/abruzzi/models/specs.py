@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
+from abruzzi.config import redact
 from abruzzi.errors import ConfigError
 
 FORMS = (
@@ -112,7 +113,9 @@ def _parse_embedded(spec: str, rest: str) -> EmbeddedSpec:
     if rest.lower().endswith(".gguf"):
         return EmbeddedSpec(path=PurePath(rest))
     if "/" in rest or "\\" in rest:
-        raise ConfigError(f"the model spec {spec!r} names a file that is not a GGUF one; its name must end in .gguf")
+        raise ConfigError(
+            f"the model spec {redact(spec)!r} names a file that is not a GGUF one; its name must end in .gguf"
+        )
     raise _unknown(spec)
 
 
@@ -120,7 +123,7 @@ def _parse_hub(spec: str, rest: str) -> HubSpec:
     parts = rest.split("/")
     is_plain = all(_HUB_PART.fullmatch(part) and set(part) != {"."} for part in parts)
     if len(parts) < 3 or not is_plain or not rest.lower().endswith(".gguf"):
-        raise ConfigError(f"the model spec {spec!r} is not of the form hf:ORG/REPO/FILE.gguf")
+        raise ConfigError(f"the model spec {redact(spec)!r} is not of the form hf:ORG/REPO/FILE.gguf")
     return HubSpec("/".join(parts[:2]), "/".join(parts[2:]))
 
 
@@ -136,7 +139,7 @@ def _parse_url(spec: str) -> EndpointSpec:
             "put the key into the environment variable ABRUZZI_API_KEY"
         )
     if not host:
-        raise ConfigError(f"the model spec {spec!r} has no host; write http://host:port/v1#model")
+        raise ConfigError(f"the model spec {redact(spec)!r} has no host; write http://host:port/v1#model")
     path = re.sub(r"(/chat/completions|/completions|/models)?/*$", "", url.path)
     netloc = f"[{host}]" if ":" in host else host
     netloc = netloc if port is None else f"{netloc}:{port}"
@@ -147,7 +150,8 @@ def _unknown(spec: str) -> ConfigError:
     _refuse_key(spec)
     near = _find_nearest(spec)
     hint = f"; did you mean {near!r}?" if near else "."
-    shown = spec if len(spec) <= 80 else spec[:79] + "…"
+    shown = redact(spec)
+    shown = shown if len(shown) <= 80 else shown[:79] + "…"
     return ConfigError(f"unknown model spec {shown!r}{hint} The forms are: {', '.join(FORMS)}")
 
 

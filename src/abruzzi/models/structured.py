@@ -6,18 +6,14 @@ servers that turn it down, both go on to the next dialect.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError, ValidationError, validate
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
-
-from abruzzi.errors import ConfigError, StructureError
+from abruzzi.errors import StructureError
 from abruzzi.models.chat import ChatRequest, Schema
 from abruzzi.models.endpoints import Dialect
+from abruzzi.models.schemas import UnfollowableError, find_fault
 from abruzzi.nouns import Message, Role
 
 MAX_RETRIES = 2
@@ -38,53 +34,6 @@ def _refuse_constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def check_schema(schema: Schema) -> None:
-    """Refuse a schema that no reply could be held to.
-
-    Raises:
-        ConfigError: it is not a JSON schema, not one of an object, or refers to something outside itself.
-    """
-    body = dict(schema.body)
-    try:
-        Draft202012Validator.check_schema(body)
-        resolver = Registry[Any]().resolver_with_root(DRAFT202012.create_resource(body))
-        for reference in _find_references(body):
-            resolver.lookup(reference)
-        _find_fault({}, body)
-    except SchemaError as error:
-        raise ConfigError(
-            f"the schema {schema.name!r} is not a JSON schema: at {error.json_path}: {_shorten(error.message)}"
-        ) from None
-    except Unresolvable as error:
-        raise ConfigError(f"the schema {schema.name!r} refers to {error.ref!r}, which it does not hold") from None
-    except RecursionError:
-        raise ConfigError(f"the schema {schema.name!r} is nested too deep, or refers to itself without end") from None
-    if body.get("type", "object") != "object":
-        raise ConfigError(f"the schema {schema.name!r} is of {body['type']!r}; a reply is one object")
-
-
-def _find_references(part: object) -> Iterator[str]:
-    """Find every reference in a schema."""
-    if isinstance(part, dict):
-        for key, value in cast("dict[str, object]", part).items():
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
-                yield value
-            else:
-                yield from _find_references(value)
-    elif isinstance(part, list):
-        for value in cast("list[object]", part):
-            yield from _find_references(value)
-
-
-def _find_fault(value: Any, body: Mapping[str, Any]) -> str:
-    """Say what is wrong with a value, or nothing. A schema may come from a client, so that no reference is fetched."""
-    try:
-        validate(value, dict(body), Draft202012Validator, registry=Registry[Any]())
-    except ValidationError as error:
-        return f"at {error.json_path}: {error.message}"
-    return ""
 
 
 def constrain(dialect: Dialect, schema: Schema) -> dict[str, Any]:
@@ -149,8 +98,8 @@ def read_json(text: str, schema: Schema) -> str:
             start += 1
             continue
         try:
-            fault = _find_fault(value, schema.body)
-        except (SchemaError, Unresolvable, RecursionError) as error:
+            fault = find_fault(value, schema)
+        except UnfollowableError as error:
             raise StructureError(f"the schema {schema.name!r} cannot be followed: {_shorten(str(error))}") from None
         if not fault:
             return text[start:end]

@@ -1,7 +1,8 @@
 """The body of ``POST /v1/chat/completions``: every parameter that is honoured, with its limits.
 
 A parameter that is not here is refused, see ``invalid``; a few of OpenAI's stand here with the one value that changes
-nothing. What the parameters mean for the pipeline is decided in ``chat_request``.
+nothing. What the parameters mean for the pipeline is decided in ``chat_request``. Of a list only the first wrong member
+is looked for: a body of a thousand mistakes costs no more than one of a single mistake.
 Fields after https://platform.openai.com/docs/api-reference/chat/create.
 """
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from abruzzi.reasoning.settings import MAX_N, JudgeReads
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1024
+"""The greatest below 2**63 that a JSON number read as a float still holds: whoever checks as floats agrees with us."""
 MAX_TOKENS = 2**31 - 1
 
 
@@ -36,7 +38,7 @@ class TextPart(Strict):
     text: str
 
 
-Content = str | Annotated[list[TextPart], Field(min_length=1)]
+Content = str | Annotated[list[TextPart], Field(min_length=1, fail_fast=True)]
 
 
 class SystemMessage(Strict):
@@ -73,7 +75,7 @@ class AssistantMessage(Strict):
 
     role: Literal["assistant"]
     content: Content | None = None
-    tool_calls: Annotated[list[CalledTool], Field(min_length=1)] | None = None
+    tool_calls: Annotated[list[CalledTool], Field(min_length=1, fail_fast=True)] | None = None
     reasoning_content: str | None = None
     """Thoughts of an earlier turn; taken, and by the models' own convention not shown to them again."""
     refusal: None = None
@@ -192,7 +194,7 @@ class ChatBody(Strict):
     """The request."""
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2048)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2048, fail_fast=True)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Annotated[int, Field(ge=1, le=MAX_N), WHOLE] | None = None
@@ -207,7 +209,7 @@ class ChatBody(Strict):
     logit_bias: LogitBias | None = None
     top_k: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=128, fail_fast=True)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None

@@ -10,7 +10,7 @@ from typing import Any, cast
 from abruzzi.config import build
 from abruzzi.errors import ConfigError
 from abruzzi.models.chat import Schema
-from abruzzi.models.structured import check_schema
+from abruzzi.models.schemas import check_schema
 from abruzzi.nouns import Message, ToolCall
 from abruzzi.reasoning.conversation import Conversation
 from abruzzi.reasoning.settings import AskSettings

@@ -6,6 +6,7 @@ files of the server are its operator's, and stay in the log.
 
 import re
 
+from abruzzi import errors
 from abruzzi.errors import (
     AbruzziError,
     AccessError,
@@ -27,6 +28,11 @@ TURNED_DOWN = frozenset({400, 413, 422})
 """HTTP statuses by which an endpoint says that the request itself is at fault."""
 
 
+_SAID = frozenset(
+    {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ModelError | DataError)}
+    | {Refusal.__name__, "NotConnectedError", "ConnectTimeoutError"}
+)
+"""Types of errors whose words are about the question or the upstream, and not about this server."""
 _ADDRESS = re.compile(r" ?\(?https?://[^\s),;]+\)?")
 
 
@@ -55,7 +61,7 @@ def explain_model(error: ModelError | EngineError) -> Refusal:
     """Say how a failure of the upstream looks to a client."""
     match error:
         case ContextLengthError():
-            return _refuse(_ADDRESS.sub("", str(error)), "context_length_exceeded", "messages")
+            return _refuse(hide_addresses(str(error)), "context_length_exceeded", "messages")
         case RateLimitError():
             return Refusal(
                 "the upstream model is at its rate limit; try again later",
@@ -67,7 +73,7 @@ def explain_model(error: ModelError | EngineError) -> Refusal:
         case AccessError():
             return _upstream("the upstream refused this server's own key; tell whoever runs it", "upstream_access")
         case EndpointError(status=status) if status in TURNED_DOWN:
-            said = _ADDRESS.sub("", str(error)).strip()
+            said = hide_addresses(str(error)).strip()
             return _refuse(f"the upstream model does not take this request: {said}", "upstream_refused", None)
         case ModelTimeoutError():
             return Refusal("no answer in time", status=504, type="upstream_error", code="timeout")
@@ -79,6 +85,21 @@ def explain_model(error: ModelError | EngineError) -> Refusal:
             return _upstream("the upstream model cannot be reached", "upstream_unreachable")
         case _:
             return _upstream("the upstream model failed", "upstream_failed")
+
+
+def explain_failure(kind: str, message: str) -> str:
+    """Say to its owner what a record says of a failure.
+
+    Args:
+        kind: the error's type.
+        message: its own words.
+    """
+    return hide_addresses(message) if kind in _SAID else str(explain_unexpected())
+
+
+def hide_addresses(text: str) -> str:
+    """Take the addresses of upstreams out of a text for clients."""
+    return _ADDRESS.sub("", text)
 
 
 def explain_unexpected() -> Refusal:

@@ -1,16 +1,28 @@
-"""Requests that cannot be read: JSON is taken strictly, and what is wrong is told with the path of the parameter."""
+"""Requests that cannot be read: JSON is taken strictly, and what is wrong is told with the path of the parameter.
 
+A body may have so many values: each may be wrong in its own way, and all of them would be complained of before the
+first is told.
+"""
+
+import itertools
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.exceptions import HTTPException
 
 from abruzzi.serving.refusal import Refusal
 
+MAX_VALUES = 50_000
+"""Objects, arrays and plain values in a body; a conversation of 2,000 messages has some 14,000."""
+MAX_NAMES = 5_000
+"""Of one object in a body."""
+MAX_PROBLEMS = 200
+"""Complaints that are looked at to find the one to tell."""
 UNSUPPORTED = frozenset(
     {
         "audio",
@@ -49,12 +61,17 @@ class StrictRequest(Request):
 
         Raises:
             JSONDecodeError: it is not JSON.
+            HTTPException: 413; it has too many values.
         """
         if not hasattr(self, "_json"):
             try:
                 self._json = from_json(await self.body(), allow_inf_nan=False)
             except ValueError as error:
                 raise json.JSONDecodeError(str(error), "", 0) from error
+            if _has_too_many(self._json):
+                raise HTTPException(
+                    413, f"the body has more than {MAX_VALUES:,} values, or {MAX_NAMES:,} in one object; send less"
+                )
         return self._json
 
 
@@ -73,7 +90,8 @@ class StrictRoute(APIRoute):
 
 def explain_invalid(error: RequestValidationError) -> Refusal:
     """Say what is wrong with a request: the problem that lies deepest, since of a union every member complains."""
-    problems = [(problem, _locate(problem, error.body)) for problem in error.errors()]
+    first = itertools.islice(error.errors(), MAX_PROBLEMS)
+    problems = [(problem, _locate(problem, error.body)) for problem in first]
     problem, param = max(problems, key=lambda found: found[1].count(".") + found[1].count("["))
     kind, message = str(problem["type"]), str(problem["msg"])
     if kind == "json_invalid":
@@ -87,6 +105,23 @@ def explain_invalid(error: RequestValidationError) -> Refusal:
         return _refuse("the body is no JSON object; send Content-Type: application/json", None, "invalid_json")
     code = "missing_required_parameter" if kind == "missing" else "invalid_value"
     return _refuse(f"{param or 'the body'}: {message.removeprefix('Value error, ')}", param or None, code)
+
+
+def _has_too_many(body: object) -> bool:
+    num_values, waiting = 1, [body]
+    while waiting and num_values <= MAX_VALUES:
+        match waiting.pop():
+            case dict() as entries:  # pyright: ignore[reportUnknownVariableType] -- JSON
+                found: Collection[object] = cast("dict[str, object]", entries).values()
+                if len(found) > MAX_NAMES:
+                    return True
+            case list() as items:  # pyright: ignore[reportUnknownVariableType] -- JSON
+                found = cast("list[object]", items)
+            case _:
+                continue
+        num_values += len(found)
+        waiting.extend(found)
+    return num_values > MAX_VALUES
 
 
 def _locate(problem: Mapping[str, Any], body: object) -> str:

@@ -27,6 +27,7 @@ from abruzzi.reasoning.events import (
     Warned,
 )
 from abruzzi.serving.answer_tags import AnswerText
+from abruzzi.serving.faults import hide_addresses
 from abruzzi.serving.refusal import Refusal
 
 Channel = Literal["reasoning", "content"]
@@ -148,7 +149,7 @@ class Narrator:
             case JudgementMade(judgement):
                 yield tell_judgement(judgement)
             case Warned(message):
-                yield f"Note: {message}\n"
+                yield f"Note: {hide_addresses(message)}\n"
             case _:
                 pass
 
@@ -156,7 +157,7 @@ class Narrator:
         if plan.outcome is PlanOutcome.PLANNED:
             return "\n\n" if self._plan.text else f"{plan.text}\n\n"
         start = "\n" if self._plan.text else ""
-        return f"{start}No plan: {plan.reason}\n" if plan.reason else start
+        return f"{start}No plan: {hide_addresses(plan.reason)}\n" if plan.reason else start
 
 
 def _skip_told(live: _Live, piece: str) -> str:
@@ -188,7 +189,7 @@ def describe(candidate: Candidate) -> str:
         return "it calls " + ", ".join(call.name for call in candidate.tool_calls)
     match candidate.finish_reason:
         case FinishReason.ERROR:
-            return f"it failed: {candidate.error or 'no reason given'}"
+            return f"it failed: {hide_addresses(candidate.error or 'no reason given')}"
         case FinishReason.CANCELLED:
             return "it was cancelled"
         case FinishReason.LENGTH:

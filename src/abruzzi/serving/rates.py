@@ -181,11 +181,14 @@ def open_storage(uri: str, environ: Mapping[str, str]) -> Storage:
     options = {"implementation": "redispy"} if scheme.startswith("redis") else {}
     try:
         opened = storage_from_string(f"async+{chosen}", wrap_exceptions=True, **options)
-    except ConfigurationError as error:
-        # Nothing of the address is repeated: it may hold a password.
-        missing = str(error) if "prerequisite" in str(error) else "the package limits has none of that name"
+    except (ConfigurationError, ValueError) as error:
+        # Nothing of the address but its scheme is repeated: it may hold a password.
+        named = f" for {scheme + '://'!r}" if "://" in chosen else ""
+        missing = "the package limits has none of that name, or cannot read the address"
+        if "prerequisite" in str(error):
+            missing = str(error)
         raise ConfigError(
-            f"no storage of rates for {scheme + '://'!r}: {missing}; use memory://, or redis:// with the package redis"
+            f"no storage of rates{named}: {missing}; use memory://, or redis://host:6379 with the package redis"
         ) from None
     assert isinstance(opened, Storage), "a scheme that begins with async+ opens an asynchronous storage"
     return opened

@@ -36,7 +36,7 @@ class InputMessage(Strict):
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | Annotated[list[TextPart], Field(min_length=1)]
+    content: str | Annotated[list[TextPart], Field(min_length=1, fail_fast=True)]
     id: _Id | None = None
     status: _Status = None
 
@@ -74,7 +74,7 @@ class ReasoningItem(Strict):
 
     type: Literal["reasoning"]
     id: _Id
-    summary: list[SummaryPart]
+    summary: Annotated[list[SummaryPart], Field(fail_fast=True)]
     status: _Status = None
 
 
@@ -118,14 +118,17 @@ class ResponsesBody(Strict):
     """The request."""
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
-    input: Annotated[str, Field(min_length=1)] | Annotated[list[InputItem], Field(min_length=1, max_length=2048)]
+    input: (
+        Annotated[str, Field(min_length=1)]
+        | Annotated[list[InputItem], Field(min_length=1, max_length=2048, fail_fast=True)]
+    )
     instructions: str | None = None
     previous_response_id: _Id | None = None
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
-    tools: Annotated[list[FunctionTool], Field(min_length=1, max_length=128)] | None = None
+    tools: Annotated[list[FunctionTool], Field(min_length=1, max_length=128, fail_fast=True)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     text: TextSettings | None = None

@@ -110,6 +110,28 @@ class ResponseObject(BaseModel):
     usage: ResponsesUsage
 
 
+class ResponseError(BaseModel):
+    """Why a response has no answer."""
+
+    code: Literal["server_error"]
+    message: str
+
+
+class KeptIncompleteDetails(BaseModel):
+    """Why the answer of a response that is kept is not whole, or withheld."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class KeptResponse(ResponseObject):
+    """A response as it is read again: also one that is still being answered, or that has no answer."""
+
+    status: Literal["completed", "incomplete", "in_progress", "failed", "cancelled"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    error: ResponseError | None  # pyright: ignore[reportIncompatibleVariableOverride]
+    incomplete_details: KeptIncompleteDetails | None  # pyright: ignore[reportIncompatibleVariableOverride]
+    usage: ResponsesUsage | None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 def write_frame(body: ResponsesBody, *, question_id: str, created: int, is_kept: bool) -> dict[str, Any]:
     """Write what a reply says before there is any output."""
     form = None if body.text is None else body.text.format

@@ -3,6 +3,8 @@
 A piece passes a window of the guard as it comes; a finished text is checked whole, once, however many events repeat it.
 What the guard withholds is left out of its event, and the event itself still comes: a watcher sees that a candidate
 ended also where its text is not for him. Whether the question as a whole goes on is not decided here.
+
+Guard or no guard, where the upstreams live is the operator's business: errors are told without their addresses.
 """
 
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from abruzzi.ledger import Ledger
 from abruzzi.nouns import Answer, Candidate, Judgement, Message, Plan
 from abruzzi.reasoning.events import (
     Answered,
+    CallEnded,
     CandidateDelta,
     CandidateEnded,
     CandidateRestarted,
@@ -22,6 +25,7 @@ from abruzzi.reasoning.events import (
     PlanMade,
     Warned,
 )
+from abruzzi.serving.faults import explain_failure, hide_addresses
 from abruzzi.serving.guard.guard import Channel, Guard, Window
 from abruzzi.serving.refusal import Refusal
 
@@ -46,7 +50,7 @@ class Watcher:
 
     async def show(self, event: Event) -> Event | None:
         """Return an event as it may be seen; None where nothing of it may be, or not yet."""
-        guard = self.guard
+        guard, event = self.guard, hide_insides(event)
         if guard is None:
             return event
         match event:
@@ -76,6 +80,8 @@ class Watcher:
                 return Warned(await self._check("answer", message))
             case Failed(kind, message):
                 return Failed(kind, await self._check("answer", message))
+            case CallEnded(call) if call.error is not None:
+                return CallEnded(replace(call, error=await self._check("answer", call.error)))
             case Answered(answer):
                 return Answered(await self._show_answer(answer))
             case _:
@@ -148,3 +154,48 @@ class Watcher:
             judgements=tuple([await self._show_judgement(judgement) for judgement in answer.judgements]),
             warnings=tuple([await self._check("answer", warning) for warning in answer.warnings]),
         )
+
+
+def hide_insides(event: Event) -> Event:
+    """Take out of an event what errors say of the server and its upstreams."""
+    match event:
+        case Failed(kind, message):
+            return Failed(kind, explain_failure(kind, message))
+        case CandidateRestarted():
+            return replace(event, reason=hide_addresses(event.reason))
+        case CandidateEnded(candidate):
+            return CandidateEnded(_hide_error(candidate))
+        case JudgementMade(judgement):
+            return JudgementMade(_hide_errors(judgement))
+        case PlanMade(plan):
+            return PlanMade(_hide_reason(plan))
+        case Warned(message):
+            return Warned(hide_addresses(message))
+        case Answered(answer):
+            hidden = replace(
+                answer,
+                plan=_hide_reason(answer.plan),
+                candidates=tuple(map(_hide_error, answer.candidates)),
+                judgements=tuple(map(_hide_errors, answer.judgements)),
+                warnings=tuple(map(hide_addresses, answer.warnings)),
+            )
+            return Answered(hidden)
+        case CallEnded(call):
+            return event if call.error is None else CallEnded(replace(call, error=hide_addresses(call.error)))
+        case _:
+            return event
+
+
+def _hide_error(candidate: Candidate) -> Candidate:
+    return candidate if candidate.error is None else replace(candidate, error=hide_addresses(candidate.error))
+
+
+def _hide_errors(judgement: Judgement) -> Judgement:
+    votes = [
+        vote if vote.error is None else replace(vote, error=hide_addresses(vote.error)) for vote in judgement.votes
+    ]
+    return replace(judgement, votes=tuple(votes))
+
+
+def _hide_reason(plan: Plan) -> Plan:
+    return replace(plan, reason=hide_addresses(plan.reason))

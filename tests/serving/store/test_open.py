@@ -1,3 +1,4 @@
+import contextlib
 import os
 from pathlib import Path
 
@@ -18,10 +19,20 @@ def test_the_environment_wins_over_the_settings_and_these_over_the_users_folder(
     assert locate_store(StoreSettings(url="a.db"), home | {"ABRUZZI_STORE": "b.db"}) == "b.db"
 
 
-def test_a_password_does_not_belong_into_settings() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hunter2@db/q",
+        "postgresql://ann:hun/ter2@db/q",
+        "postgresql://db/q?password=hunter2",
+        "postgresql://db/q?sslpassword=hunter2",
+        "host=db password = hunter2",
+    ],
+)
+def test_a_password_does_not_belong_into_settings(url: str) -> None:
     with pytest.raises(ConfigError, match="ABRUZZI_STORE") as caught:
-        locate_store(StoreSettings(url="postgresql://ann:hunter2@db/q"), {})
-    assert "hunter2" not in str(caught.value)
+        locate_store(StoreSettings(url=url), {})
+    assert "ter2" not in str(caught.value)
     assert locate_store(StoreSettings(url="postgresql://ann@db/q"), {}) == "postgresql://ann@db/q"
 
 
@@ -29,6 +40,17 @@ def test_other_kinds_of_stores_are_refused_without_showing_the_address() -> None
     with pytest.raises(ConfigError, match="mysql://") as caught:
         anyio.run(open_store, StoreSettings(url="mysql://ann@db/q"), os.environ)
     assert "ann" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql:/ann:hunter2@db/q", "postgres:ann:hunter2@db/q", "host=db password=hunter2", "mysql://a:hunter2@db/q"],
+)
+def test_an_address_that_is_none_makes_no_file_of_its_name(url: str, tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path), pytest.raises(ConfigError, match="postgresql://") as caught:
+        anyio.run(open_store, StoreSettings(), {"ABRUZZI_STORE": url})
+    assert "hunter2" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lease_outlives_two_heartbeats() -> None:

@@ -93,6 +93,14 @@ def test_a_server_that_is_not_there_is_one_clear_line_without_the_password() -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["hunter2%zz", "hun ter2", "hunter2%"])
+def test_a_password_that_breaks_its_address_is_not_quoted(password: str) -> None:
+    with pytest.raises(RecordError, match="%-escapes") as caught:
+        PostgresDatabase(f"postgresql://ann:{password}@127.0.0.1:1/q", SETTINGS, server="s")
+    assert "ter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_a_newer_database_is_refused(server: PostgresServer) -> None:
     PostgresDatabase(server.url, SETTINGS, server="s").close()
     server.run("UPDATE abruzzi.version SET version = 99")

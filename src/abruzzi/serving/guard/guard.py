@@ -82,12 +82,18 @@ class Guard:
             watches = (*watch_keys([*keys, self._marker]), *watch_prompts(our_prompts()))
         self._rules = join_rules([*several, Rules(answer=watches, reasoning=watches)])
         self._summariser = Summariser(summariser, settings.timeout_s)
+        self._has_summariser = summariser is not None
         reads = (
             None
             if model is None
             else GuardModel(model, settings.policy, settings.ignored_categories, settings.timeout_s)
         )
         self._reader = _Reader(reads, settings.on_failure == "closed")
+
+    @property
+    def asks_models(self) -> bool:
+        """True when checking asks a model, which costs."""
+        return self._reader.model is not None or (self._settings.reasoning == "summarised" and self._has_summariser)
 
     @property
     def shows_reasoning(self) -> bool:

@@ -9,7 +9,7 @@ as far as the guard lets them through, between two rows of its own:
 An error after the first row is the stream's last event, in OpenAI's shape. What a client was told is on record by then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from starlette.types import Send
 
 from abruzzi import __version__
 from abruzzi.errors import RecordError
-from abruzzi.nouns import Message
+from abruzzi.ledger import Ledger
 from abruzzi.reasoning.events import Answered, Event
 from abruzzi.reasoning.recording import event_to_row, row_to_event
 from abruzzi.serving.asked import Asked
@@ -29,11 +29,11 @@ from abruzzi.serving.chat_request import read_chat
 from abruzzi.serving.event_stream import WatchedResponse, open_stream, write_event
 from abruzzi.serving.invalid import StrictRoute
 from abruzzi.serving.question_record import QuestionRecord
+from abruzzi.serving.reading import find_store, open_reading, read_messages
 from abruzzi.serving.refusal import Refusal
 from abruzzi.serving.rendering.renderer import Renderer
 from abruzzi.serving.routes.described import REFUSALS, STREAM, refuse_with
 from abruzzi.serving.server import Server
-from abruzzi.serving.store.store import Store
 from abruzzi.serving.watching import Watcher
 from abruzzi.serving.work import Listeners, open_work
 
@@ -56,7 +56,7 @@ class QuestionBody(Strict):
     """A question."""
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2048)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=2048, fail_fast=True)]
     settings: QuestionSettings = QuestionSettings()
 
 
@@ -188,12 +188,16 @@ def _add_history(router: APIRouter, server: Server) -> None:
             questions=questions, next_before=questions[-1].asked_at if len(questions) >= limit else None
         )
 
-    @router.get("/questions/{question_id}", operation_id="read_question", responses=refuse_with(400, 401, 404, 503))
+    @router.get(
+        "/questions/{question_id}", operation_id="read_question", responses=refuse_with(400, 401, 404, 429, 503)
+    )
     async def read(request: Request, question_id: QuestionId) -> Question:  # pyright: ignore[reportUnusedFunction] -- a route
-        record = await find_store(server).get(question_id, owner=identify(server, request).key.name)
+        key = identify(server, request).key
+        record = await find_store(server).get(question_id, owner=key.name)
         if record is None:
             raise _unknown(question_id)
-        return await write_question(server, record)
+        async with open_reading(server, key) as ledger:
+            return await write_question(server, record, ledger)
 
     @router.delete(
         "/questions/{question_id}",
@@ -267,9 +271,9 @@ def write_config(server: Server) -> PageConfig:
     )
 
 
-async def write_question(server: Server, record: QuestionRecord) -> Question:
-    """Write a record as its owner may see it."""
-    watcher = Watcher(server.guard, [_read_message(message) for message in record.messages])
+async def write_question(server: Server, record: QuestionRecord, ledger: Ledger) -> Question:
+    """Write a record as its owner may see it; the ledger gets the calls of the guard's model."""
+    watcher = Watcher(server.guard, read_messages(record), ledger)
     return Question(
         id=record.id,
         asked_at=record.asked_at,
@@ -284,13 +288,6 @@ async def write_question(server: Server, record: QuestionRecord) -> Question:
     )
 
 
-def _read_message(message: Mapping[str, Any]) -> Message:
-    """Read a message of a record, for the guard: what it says, and whether the client's own instructions say it."""
-    content = message.get("content") or ""
-    text = content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content)
-    return Message("system" if message.get("role") in ("system", "developer") else "user", text)
-
-
 async def show_rows(watcher: Watcher, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Show the rows of a record; one that another version of Abruzzi wrote, and this cannot read, is left out."""
     shown: list[dict[str, Any]] = []
@@ -302,17 +299,6 @@ async def show_rows(watcher: Watcher, rows: Sequence[dict[str, Any]]) -> list[di
         if event is not None:
             shown.append(event_to_row(event, float(row.get("at_s", 0.0))))
     return shown
-
-
-def find_store(server: Server) -> Store:
-    """Return the store.
-
-    Raises:
-        Refusal: 404; the server keeps no records.
-    """
-    if server.store is None:
-        raise Refusal("this server keeps no records of questions", status=404, type="not_found_error", code="no_store")
-    return server.store
 
 
 def _unknown(question_id: str) -> Refusal:

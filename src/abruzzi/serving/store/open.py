@@ -17,7 +17,8 @@ from abruzzi.serving.store.store import Store
 
 DEFAULT_FILE = "questions.db"
 URL_VARIABLE = "ABRUZZI_STORE"
-_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
+_PASSWORD = re.compile(r"://[^@]*:.*@|password\s*=", re.IGNORECASE)
+"""In an address, or in libpq's other form: ``host=db password=…``. A password may hold a slash."""
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -70,4 +71,6 @@ def _open_database(target: str, settings: StoreSettings) -> Database:
         raise ConfigError(
             f"the store {target.partition('://')[0]}://… is of no known kind; name postgresql://… or an SQLite file"
         )
+    if target.startswith(("postgresql:", "postgres:")) or _PASSWORD.search(target):
+        raise ConfigError("the store's address cannot be read; write it as postgresql://user:password@host:5432/name")
     return SqliteDatabase(Path(target).expanduser(), settings, server=server)

@@ -20,6 +20,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from abruzzi.errors import RecordError
@@ -161,6 +162,7 @@ class PostgresDatabase:
         self._server = server
         self._writing: _Connection | None = None
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        self._check_address()
         with self._naming_errors():
             try:
                 self._writing = self._connect()
@@ -289,6 +291,16 @@ class PostgresDatabase:
             raise RecordError("the PostgreSQL store does not take it: its disk is full; make room there") from error
         except psycopg.Error as error:
             raise RecordError(f"the PostgreSQL store does not take it: {_first_line(error)}") from error
+
+    def _check_address(self) -> None:
+        """Refuse an address that cannot be read; the driver's own words would quote it, password included."""
+        try:
+            conninfo_to_dict(self._url)
+        except psycopg.ProgrammingError:
+            raise RecordError(
+                "the PostgreSQL store's address cannot be read; write it as postgresql://user:password@host:5432/name, "
+                "with %-escapes for anything but letters and digits in the password"
+            ) from None
 
 
 def migrate(connection: _Connection, migrations: Sequence[LiteralString]) -> None:
