@@ -2,12 +2,14 @@
 
     question ─gate+plan→ Plan ─sample × N→ Candidate… ─agree→ clusters ─judge→ Judgement… ─→ Answer
 
-This file holds no behaviour beyond derived properties, and imports nothing of ours.
+This file holds no behaviour beyond derived properties, and imports nothing of ours but the errors.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
+
+from abruzzi.errors import ModelError
 
 
 class Role(StrEnum):
@@ -105,6 +107,8 @@ class Completion:
     """Why it failed, when ``finish_reason`` is ``error``."""
     tool_calls: tuple[ToolCall, ...] = ()
     """Whole calls in the model's order; empty unless ``finish_reason`` is ``tool_calls``."""
+    cause: ModelError | None = field(default=None, compare=False, repr=False)
+    """What stands behind ``error``, where the call failed and not the reply."""
 
 
 class PlanOutcome(StrEnum):

@@ -238,6 +238,7 @@ def test_a_slow_server_times_out_and_is_hung_up_on(action: Action, timeouts: Tim
     assert server.records[0].closed_by_client
     if asked.error is None:
         assert asked.completions[0].finish_reason is FinishReason.ERROR
+        assert isinstance(asked.completions[0].cause, ModelTimeoutError)
         assert asked.completions[0].text.startswith("a ")
 
 

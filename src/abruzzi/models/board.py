@@ -114,7 +114,7 @@ class Board:
     def fail(self, index: int, error: ModelError) -> None:
         """End a choice with an error; what it had said so far is kept."""
         self._first_error = self._first_error or error
-        self._finish(index, FinishReason.ERROR, None, str(error))
+        self._finish(index, FinishReason.ERROR, None, str(error), cause=error)
 
     def restart(self, index: int, reason: str) -> None:
         """Forget what a choice has said; it begins again."""
@@ -138,6 +138,7 @@ class Board:
         num_tokens: int | None,
         error: str | None,
         tool_calls: tuple[ToolCall, ...] = (),
+        cause: ModelError | None = None,
     ) -> None:
         choice = self._choices[index]
         self._tell(index, choice.splitter.close())
@@ -151,6 +152,7 @@ class Board:
             num_tokens=choice.num_logprobs or None if num_tokens is None else num_tokens,
             error=error,
             tool_calls=tool_calls,
+            cause=cause,
         )
         self._completions[index] = completion
         if self._has_begun:

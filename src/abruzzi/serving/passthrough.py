@@ -37,7 +37,7 @@ async def pass_through(model: ChatModel, asked: Asked, *, ledger: Ledger, listen
     completions = await model.complete(write_request(asked), ledger=ledger, emit=emit)
     failed = next((c for c in completions if c.finish_reason is FinishReason.ERROR), None)
     if failed is not None:
-        raise ModelError(failed.error or "the upstream broke off")
+        raise failed.cause or ModelError(failed.error or "the upstream broke off")
     return tuple(enter(completion) for completion in completions)
 
 
