@@ -114,7 +114,7 @@ class Board:
     def fail(self, index: int, error: ModelError) -> None:
         """End a choice with an error; what it had said so far is kept."""
         self._first_error = self._first_error or error
-        self._finish(index, FinishReason.ERROR, None, str(error), cause=error)
+        self._finish(index, FinishReason.ERROR, None, error)
 
     def restart(self, index: int, reason: str) -> None:
         """Forget what a choice has said; it begins again."""
@@ -136,9 +136,8 @@ class Board:
         index: int,
         finish: FinishReason,
         num_tokens: int | None,
-        error: str | None,
+        error: ModelError | str | None,
         tool_calls: tuple[ToolCall, ...] = (),
-        cause: ModelError | None = None,
     ) -> None:
         choice = self._choices[index]
         self._tell(index, choice.splitter.close())
@@ -150,9 +149,9 @@ class Board:
             seconds=self._clock() - self._started_s,
             mean_logprob=choice.sum_logprobs / choice.num_logprobs if choice.num_logprobs else None,
             num_tokens=choice.num_logprobs or None if num_tokens is None else num_tokens,
-            error=error,
+            error=None if error is None else str(error),
             tool_calls=tool_calls,
-            cause=cause,
+            cause=error if isinstance(error, ModelError) else None,
         )
         self._completions[index] = completion
         if self._has_begun:
