@@ -7,9 +7,12 @@ import httpx2
 import pytest
 
 from abruzzi.errors import ModelError
-from abruzzi.models.scripted import fail, reply
-from tests.serving.running import ask, join, read_events, scripted, serving
+from abruzzi.models.scripted import fail, hang, reply
+from abruzzi.serving.app import build_app
+from abruzzi.serving.settings import LimitSettings
+from tests.serving.running import UNLIMITED, ask, join, make_server, read_events, running, scripted, serving, wait_until
 from tests.serving.test_chat import TOOL, calling
+from tests.serving.test_leaving import client
 
 
 def stream(url: str, **fields: Any) -> list[Any]:
@@ -87,6 +90,23 @@ def test_a_stream_with_nothing_to_tell_beats() -> None:
         text = ask(url, model="abruzzi-bo3", stream=True).text
     assert text.count(": heartbeat\n\n") >= 3
     assert join(read_events(text), "content") == "42"
+
+
+@pytest.mark.parametrize("heartbeat_s", [0.1, 9.0])
+def test_a_stream_that_waits_for_its_turn_beats_and_is_told_that_it_never_came(heartbeat_s: float) -> None:
+    limits = LimitSettings(running=1, wait_s=0.6, key=UNLIMITED)
+    server = make_server(scripted(solver=hang()), limits=limits, heartbeat_s=heartbeat_s)
+    with running(build_app(server)) as url, client(url, model="scripted"):
+        wait_until(lambda: server.admission.running == 1)
+        done = ask(url, model="scripted", stream=True)
+    if heartbeat_s > limits.wait_s:  # nothing was sent yet: the refusal has its own status
+        assert done.status_code == 429
+        assert "retry-after" in done.headers
+        return
+    assert done.status_code == 200
+    assert done.text.count(": heartbeat\n\n") >= 3
+    (told,) = read_events(done.text)
+    assert told["error"]["type"] == "rate_limit_error"
 
 
 @pytest.mark.parametrize("model", ["abruzzi", "abruzzi-single", "scripted"])

@@ -82,16 +82,23 @@ class WatchedResponse(Response):
 
 
 class EventStream:
-    """A stream of server-sent events that has begun; see ``open_stream``."""
+    """A stream of server-sent events; see ``open_stream``."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._last = anyio.current_time()
+        self._turn = anyio.Lock()
+        self._has_begun = False
 
     async def write(self, events: Iterable[bytes]) -> None:
-        """Send events, as ``write_event`` makes them."""
+        """Send events, as ``write_event`` makes them; the first ones after the headers."""
         body = b"".join(events)
-        if body:
+        if not body:
+            return
+        async with self._turn:
+            if not self._has_begun:
+                self._has_begun = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
             self._last = anyio.current_time()
 
@@ -105,11 +112,10 @@ class EventStream:
 
 @asynccontextmanager
 async def open_stream(send: Send, heartbeat_s: float) -> AsyncGenerator[EventStream]:
-    """Open a stream: sends the headers now and the end when the block ends well.
+    """Open a stream: sends the headers with the first event or heartbeat, and the end when the block ends well.
 
-    After an error the stream is left open: the boundary writes the error into it.
+    An error before that has its own status. After that the stream is left open: the boundary writes the error into it.
     """
-    await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
     stream = EventStream(send)
     with one_error():
         async with anyio.create_task_group() as group:

@@ -1,7 +1,8 @@
 """Answers one request in the words of its protocol, streamed or whole.
 
-A whole reply is sent when the record has ended. A stream opens as soon as the question has its turn and the guard has
-passed it, so that whatever refuses it before has its proper status.
+A whole reply is sent when the record has ended. A stream opens when the question has its turn and the guard has passed
+it, so that whatever refuses it before has its proper status; but no later than its first heartbeat: a question that
+waits long for its turn beats, or proxies would give it up, and what refuses it then is told in the stream.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,15 +43,16 @@ def exchange(server: Server, asked: Asked, caller: Caller, question_id: str, spe
     """Make the response that answers a question."""
 
     async def respond(send: Send) -> None:
-        async with open_work(server, asked, caller, question_id) as work:
-            if not asked.is_stream:
+        if not asked.is_stream:
+            async with open_work(server, asked, caller, question_id) as work:
                 await send_json(send, speaker.write_whole(await work.run()))
-                return
-            async with open_stream(send, server.heartbeat_s) as stream:
+            return
+        async with open_stream(send, server.heartbeat_s) as stream:
 
-                async def tell(piece: Piece) -> None:
-                    await stream.write(speaker.write_piece(piece))
+            async def tell(piece: Piece) -> None:
+                await stream.write(speaker.write_piece(piece))
 
+            async with open_work(server, asked, caller, question_id) as work:
                 await stream.write(speaker.write_start())
                 reply = await work.run(Listeners(tell=tell))
                 await stream.write(speaker.write_end(reply))

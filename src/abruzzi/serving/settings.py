@@ -48,8 +48,9 @@ class LimitSettings(BaseModel):
     waiting: Annotated[int, Field(ge=0)] = 256
     """Questions that wait for their turn; beyond it the server answers 429. 0 lets nobody wait."""
     wait_s: _Seconds = 30.0
-    """Longest wait in the queue; after it the server answers 429. Nothing is sent while a question waits, and many a
-    proxy gives up after a minute."""
+    """Longest wait in the queue; after it the server answers 429. A stream beats while it waits, and one that has
+    beaten is told of the refusal by its last event; a client that does not stream hears nothing, and many a proxy gives
+    up after a minute."""
     storage: str = "memory://"
     """Where rates and token budgets are counted: a storage URI of the package ``limits``. ``redis://host:6379`` makes
     several replicas count together; one with a password comes from ``ABRUZZI_LIMITS_STORAGE`` instead."""

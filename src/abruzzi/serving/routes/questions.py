@@ -215,8 +215,8 @@ def watch(server: Server, asked: Asked, caller: Caller, question_id: str) -> Wat
 
     async def respond(send: Send) -> None:
         async with (
-            open_work(server, asked, caller, question_id) as work,
             open_stream(send, server.heartbeat_s) as stream,
+            open_work(server, asked, caller, question_id) as work,
         ):
             watcher = Watcher(server.guard, asked.conversation.messages, work.ledger)
             held: list[bytes] = []
