@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from abruzzi.reasoning.settings import MAX_N, JudgeReads
 
-MAX_SEED = 2**63 - 1024
-"""The greatest below 2**63 that a JSON number read as a float still holds: whoever checks as floats agrees with us."""
+MAX_SEED = 2**53 - 1
+"""Up to here a JSON number is the same whole number to everybody (RFC 8259, section 6)."""
 MAX_TOKENS = 2**31 - 1
 
 
