@@ -1,6 +1,8 @@
 """The whole way, from the official client through the server to the embedded engine."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,6 +13,7 @@ from abruzzi.engine.process import Engine
 from abruzzi.models.openai_client import OpenAIChat
 from abruzzi.reasoning.settings import AskSettings
 from tests.serving.running import serving
+from tests.serving.test_clients import CHECK
 from tests.serving.test_openai_sdk import Sum, open_client
 
 pytestmark = pytest.mark.engine
@@ -20,7 +23,8 @@ PATIENCE_S = 300
 
 
 @contextmanager
-def opened(engine: Engine) -> Generator[OpenAI]:
+def served(engine: Engine) -> Generator[str]:
+    """The server's address, without ``/v1``."""
     chat = OpenAIChat(
         engine.base_url,
         model=engine.model,
@@ -31,10 +35,13 @@ def opened(engine: Engine) -> Generator[OpenAI]:
         max_context=engine.max_context,
     )
     settings = AskSettings(max_tokens=24, plan_tokens=32, judge_tokens=32, seed=1)
-    with (
-        serving(chat, settings=settings, close=chat.aclose) as url,
-        open_client(url, timeout_s=PATIENCE_S) as client,
-    ):
+    with serving(chat, settings=settings, close=chat.aclose) as url:
+        yield url
+
+
+@contextmanager
+def opened(engine: Engine) -> Generator[OpenAI]:
+    with served(engine) as url, open_client(url, timeout_s=PATIENCE_S) as client:
         yield client
 
 
@@ -99,3 +106,28 @@ def test_structured_output_and_tools_on_the_embedded_engine(engine: Engine) -> N
             "a": int,
             "b": int,
         }
+
+
+@pytest.mark.slow
+def test_langchain_and_llama_index_on_the_embedded_engine(engine: Engine) -> None:
+    with served(engine) as url:
+        done = subprocess.run([CHECK, f"{url}/v1"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_on_the_embedded_engine(engine: Engine) -> None:
+    body = json.dumps({"model": "abruzzi", "stream": True, "messages": [{"role": "user", "content": "What is 2 + 3?"}]})
+    with served(engine) as url:
+        command = ["curl", "-sN", "--noproxy", "*", f"{url}/v1/chat/completions", "-d", body]
+        done = subprocess.run(
+            [*command, "-H", "Content-Type: application/json"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    assert done.stdout.startswith("data: {")
+    assert done.stdout.endswith("data: [DONE]\n\n")
