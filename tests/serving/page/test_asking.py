@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from abruzzi.models.scripted_demo import demonstrate
 from tests.pages.browsing import needs_browser
@@ -93,6 +93,19 @@ def test_a_majority_cancels_the_rest_and_says_so(browser: Browser, tmp_path: Pat
         expect(page.locator("section[aria-label=Agreement]")).to_contain_text("The remaining 1 could not change that")
         page.locator(".card .fold summary").first.click()
         expect(page.locator(".card .thoughts").first).to_have_text("Let me see.")
+        visit.check_quiet()
+
+
+def test_a_question_asked_before_the_page_knows_the_server_is_asked_then(browser: Browser, tmp_path: Path) -> None:
+    with hosting(agreeing(), tmp_path) as host, visiting(browser, host) as visit:
+        held: list[Route] = []
+        visit.page.route("**/api/config", lambda route: held.append(route))  # noqa: PLW0108 - wrapped by Playwright
+        visit.page.reload()
+        visit.page.fill("#question", "What is 17 + 25?")
+        visit.page.keyboard.press("Control+Enter")
+        assert len(held) == 1
+        held[0].continue_()
+        visit.wait(".verdict-box.answered")
         visit.check_quiet()
 
 

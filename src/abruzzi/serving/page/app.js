@@ -21,6 +21,7 @@ const state = {
   forms: [],
   askings: [],
   view: null,
+  isWaiting: false, // a question was asked before the configuration had come
 };
 const history = new History({ onError: tellHistoryError, onDeleted: leaveDeleted });
 
@@ -52,7 +53,12 @@ async function open() {
   state.view = null;
   document.body.classList.toggle("no-history", !state.config.has_store);
   if (state.config.has_store) history.refresh();
-  return route();
+  await route();
+  if (state.isWaiting) {
+    state.isWaiting = false;
+    await submit();
+  }
+  return undefined;
 }
 
 function readAddress() {
@@ -126,7 +132,11 @@ function stopAll() {
 
 async function submit() {
   const question = byId("question").value;
-  if (!state.config || isRunning()) return;
+  if (!state.config) {
+    state.isWaiting = true; // asked as soon as it is known what the server offers
+    return;
+  }
+  if (isRunning()) return;
   if (!question.trim()) {
     byId("question").focus();
     return;
