@@ -25,15 +25,7 @@ _HELP: Mapping[Term, str] = {
 
 def shares(time: PassTime) -> dict[Term, float]:
     """Give each term's seconds as a share of the whole; what overlaps is counted in both, so they may exceed 1."""
-    terms: dict[Term, float] = {
-        "matrix": time.matrix_s,
-        "attention": time.attention_s,
-        "weights": time.weights_s,
-        "cache": time.cache_s,
-        "exchange": time.exchange_s,
-        "fixed": time.fixed_s,
-    }
-    return {term: seconds / time.seconds for term, seconds in terms.items()}
+    return {term: seconds / time.seconds for term, seconds in time.terms.items()}
 
 
 def explain(question: QuestionTime) -> str:

@@ -51,6 +51,18 @@ class PassTime:
     overlap: float
 
     @property
+    def terms(self) -> dict[Term, float]:
+        """Seconds by the name of the term."""
+        return {
+            "matrix": self.matrix_s,
+            "attention": self.attention_s,
+            "weights": self.weights_s,
+            "cache": self.cache_s,
+            "exchange": self.exchange_s,
+            "fixed": self.fixed_s,
+        }
+
+    @property
     def arithmetic_s(self) -> float:
         """Matrices and attention."""
         return self.matrix_s + self.attention_s
@@ -69,12 +81,10 @@ class PassTime:
     @property
     def bound(self) -> Term:
         """The largest term that is not hidden behind another."""
-        terms: dict[Term, float] = {"exchange": self.exchange_s, "fixed": self.fixed_s}
-        if self.arithmetic_s >= self.reading_s or self.overlap < 1:
-            terms |= {"matrix": self.matrix_s, "attention": self.attention_s}
-        if self.reading_s > self.arithmetic_s or self.overlap < 1:
-            terms |= {"weights": self.weights_s, "cache": self.cache_s}
-        return max(terms, key=lambda term: terms[term])
+        hidden: set[Term] = set()
+        if self.overlap == 1:
+            hidden = {"weights", "cache"} if self.arithmetic_s >= self.reading_s else {"matrix", "attention"}
+        return max((term for term in self.terms if term not in hidden), key=self.terms.__getitem__)
 
     def scaled(self, times: float) -> "PassTime":
         """So many passes like this one."""

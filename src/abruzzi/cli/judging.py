@@ -23,7 +23,7 @@ from abruzzi.cli.evaluating import hash_weights
 from abruzzi.cli.gauge import Gauge, open_gauge
 from abruzzi.cli.wiring import ModelSpecs, open_roles
 from abruzzi.data.items import Item
-from abruzzi.errors import DataError, ModelError
+from abruzzi.errors import DataError, ModelError, RecordError
 from abruzzi.evaluation.folder import find_folders, read_evaluation
 from abruzzi.evaluation.samples import Sample
 from abruzzi.evaluation.store import Store
@@ -248,4 +248,9 @@ def _hash(messages: tuple[Message, ...]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path}: {error.strerror}; the votes are kept, the same command goes on"
+        ) from error
