@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from abruzzi.data.am_thinking import read_am_thinking
+from abruzzi.data.balance import balance_answers
 from abruzzi.data.difficulty import Key, PassRate, keep_between, read_pass_rates
 from abruzzi.data.examples import Example, read_examples
 from abruzzi.data.guru import read_guru
@@ -149,7 +150,9 @@ def _filter(portion: Portion, rates: Mapping[Key, PassRate], data: DataSettings)
 
 def _gather(source: ProceduralSource | FileSource, data: DataSettings) -> Portion:
     if isinstance(source, ProceduralSource):
-        train = generate_items(source.task, source.size, source.seed, source.settings)
+        train = balance_answers(
+            generate_items(source.task, source.size, source.seed, source.settings), source.answer_share
+        )
         return Portion(source, source.task, tuple(train), _distinct(source, data))
     malformed: list[MalformedRow] = []
     items = _sift(_read_file_items(source), source.limit, malformed)
@@ -187,11 +190,12 @@ def _distinct(source: ProceduralSource, data: DataSettings) -> tuple[Item, ...]:
     distinct: dict[str, Item] = {}
     for item in generated:
         distinct.setdefault(hash_question(item.question), item)
-    kept = tuple(distinct.values())[: data.held_out]
+    kept = tuple(balance_answers(tuple(distinct.values()), source.answer_share, data.held_out))
     if len(kept) < data.held_out:
         raise DataError(
             f"{source.task} with {source.settings} asks only {len(kept)} different questions of the {data.held_out} to "
-            "be held out; widen its settings or make data.held_out smaller"
+            f"be held out, with at most {source.answer_share:g} of one answer; widen its settings, or make data.held_out "
+            "smaller"
         )
     return kept
 

@@ -75,6 +75,9 @@ class ProceduralSource(_Table):
     """Style of trace → weight; empty: all alike."""
     planned_share: Share = 0.0
     """Of the examples and prompts that show the solver a plan."""
+    answer_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """No answer is that of more than this share of the items, held-out ones too; those beyond it are left out of
+    ``size``. Where one answer is mostly right, a policy learns to guess it."""
 
 
 class FileSource(_Table):
