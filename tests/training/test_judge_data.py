@@ -85,18 +85,18 @@ def test_a_pair_is_taught_in_both_orders_by_hand(tmp_path: Path) -> None:
         write(tmp_path / "j.jsonl", read_groups([make_group(SUM, RIGHT, SLIP)])), key=lambda e: e.id, reverse=True
     )
     assert json.loads(first.completion) == {
-        "reasoning": "57 - 10 is 47, not 40: the second is wrong.",
+        "reasoning": "47 (first) or 40 (second)? 43 + 14 - 10 is 47, not 40: 47 (first).",
         "verdict": "first",
     }
     assert json.loads(second.completion) == {
-        "reasoning": "57 - 10 is 47, not 40: the first is wrong.",
+        "reasoning": "40 (first) or 47 (second)? 43 + 14 - 10 is 47, not 40: 47 (second).",
         "verdict": "second",
     }
     asked = first.messages[-1].content
     assert asked.index("57 - 10 = 47") < asked.index("57 - 10 = 40")
     asked = second.messages[-1].content
     assert asked.index("57 - 10 = 40") < asked.index("57 - 10 = 47")
-    assert (first.family, first.style) == ("sums", "equation")
+    assert (first.family, first.style) == ("sums", "result")
 
 
 def test_what_is_right_by_luck_is_measured_with_but_not_taught(tmp_path: Path) -> None:
@@ -135,11 +135,18 @@ def test_every_pair_is_there_twice_with_opposite_verdicts_and_nothing_else_tells
         by_pair.setdefault(one.id.rpartition("/")[0], []).append(one)
     for orders in by_pair.values():
         replies = [json.loads(one.completion) for one in orders]
-        assert sorted(said["verdict"] for said in replies) == ["first", "second"]
-        statement, wrong_is = replies[0]["reasoning"].rsplit(": ", 1)
-        turned = {"the first is wrong.": "the second is wrong.", "the second is wrong.": "the first is wrong."}
-        assert replies[1]["reasoning"] == f"{statement}: {turned[wrong_is]}"
-        assert replies[0]["verdict"] not in wrong_is
+        assert sorted(r["verdict"] for r in replies) == ["first", "second"]
+        said = [
+            re.fullmatch(r"(.+) \(first\) or (.+) \(second\)\? (.+): (.+) \((.+)\)\.", r["reasoning"]) for r in replies
+        ]
+        assert said[0] is not None
+        assert said[1] is not None
+        assert (said[0][1], said[0][2]) == (said[1][2], said[1][1])
+        assert (said[0][3], said[0][4]) == (said[1][3], said[1][4])
+        for verdict, words in zip([r["verdict"] for r in replies], said, strict=True):
+            assert words is not None
+            assert words[5] == verdict
+            assert words[4] == words[1 if verdict == "first" else 2]
         shown = [re.findall(r"response begins\]\n(.*?)\n\[", one.messages[-1].content, re.DOTALL) for one in orders]
         assert shown[0] == shown[1][::-1]
         assert len(shown[0]) == 2
@@ -148,25 +155,28 @@ def test_every_pair_is_there_twice_with_opposite_verdicts_and_nothing_else_tells
 
 def test_no_reasoning_states_what_is_false_or_takes_long(tmp_path: Path) -> None:
     examples = write(tmp_path / "j.jsonl", read_groups(sample_sums(60)), per_item=4)
-    kinds = Counter(one.style for one in examples)
-    assert kinds.keys() == {"equation", "result"}
+    assert {one.style for one in examples} == {"result"}
     for one in examples:
         reasoning = json.loads(one.completion)["reasoning"]
-        stated = re.fullmatch(r"(?P<sum>[-+ \d]+) is (?P<value>-?\d+), not (?P<claim>-?\d+): .*", reasoning)
+        stated = re.fullmatch(r"[^?]+\? (?P<sum>[-+ \d]+) is (?P<value>-?\d+), not (?P<claim>-?\d+): .*", reasoning)
         assert stated is not None, reasoning
         assert Fraction(eval(stated["sum"])) == int(stated["value"]) != int(stated["claim"])
         assert len(WordTokenizer()(reasoning, add_special_tokens=False)["input_ids"]) <= MAX_REASONING_TOKENS
 
 
 def test_a_check_that_is_too_long_gives_way_to_a_shorter_one(tmp_path: Path) -> None:
-    many = " + ".join(["11"] * 20)
+    many = " + ".join(["11"] * 40)
     item = make_sum(many)
-    answered = read_groups([make_group(item, think("I see it.", 220), think(f"{many} = 221", 221))])
+    answered = read_groups([make_group(item, think("I see it.", 440), think("11 + 11 = 21", 441))])
     (one, _) = write(tmp_path / "j.jsonl", answered)
-    assert json.loads(one.completion)["reasoning"].startswith("the answer is 220, not 221")
+    assert json.loads(one.completion)["reasoning"].endswith("? 11 + 11 is 22, not 21: 440 (first).")
+    assert one.style == "equation"
+    answered = read_groups([make_group(item, think("I see it.", 440), think(f"{many} = 441", 441))])
+    (one, _) = write(tmp_path / "j.jsonl", answered)
+    assert json.loads(one.completion)["reasoning"].endswith("? the answer is 440, not 441: 440 (first).")
     assert one.style == "answer"
-    long = " ".join(["words"] * 60)
-    counts_of_none = read_groups([make_group(item, think("I see it.", 220), think("So.", long))])
+    long = " ".join(["words"] * 90)
+    counts_of_none = read_groups([make_group(item, think("I see it.", 440), think("So.", long))])
     with pytest.raises(DataError, match="1 pairs with too long a check"):
         write(tmp_path / "none.jsonl", counts_of_none)
 

@@ -2,14 +2,17 @@
 
     verified rollouts ─draw→ pairs (right, wrong) ─explain→ {"reasoning": a check, "verdict"} ─ both orders → examples
 
-Position cannot help: each pair is there twice, with opposite verdicts and reasoning that differs in one word. The
-replies are the solver's own, so that the wrong ones are plausible; both ended by themselves and state an answer, and
-both are shown as the pipeline shows candidates to a judge that reads thoughts.
+Position cannot help: each pair is there twice, with opposite verdicts. The replies are the solver's own, so that the
+wrong ones are plausible; both ended by themselves and state an answer, and both are shown as the pipeline shows
+candidates to a judge that reads thoughts.
 
-The reasoning is written by program, is true, and is short: the first fault that ``faults`` finds in the wrong reply, or
-what comes out. What must be worked out stands first, then what was claimed, then who claimed it, so that a model which
-writes it token by token has done the check when it comes to the verdict. A right reply that has a fault too, or an
-equals sign that cannot be checked, is not taught: right by luck is no pattern for a judge. Measuring keeps it.
+The reasoning is written by program, is true, and is short: ``7 (first) or 9 (second)? 3 + 4 is 7, not 9: 7 (first).``
+Who said what stands first, then the check (what comes out, or where it cannot be worked out in a line the first fault
+that ``faults`` finds in the wrong reply), then the right answer with its place, which is a copy of what was said at the
+beginning. A model that writes it token by token has nothing left to find out when it comes to the verdict. (Checks that
+ended in "the first is wrong" taught 135M parameters to find the right figure and to name the same place always:
+docs/results/training-135m.md.) A right reply that has a fault too, or an equals sign that cannot be checked, is not
+taught: right by luck is no pattern for a judge. Measuring keeps it.
 
 No ties are taught: the pipeline asks about different answers only, and of two wrong ones neither is worth a verdict.
 """
@@ -31,12 +34,12 @@ from abruzzi.nouns import FinishReason, Message, Outcome
 from abruzzi.reasoning.judge import MAX_RESPONSE_CHARS, judge_messages, shorten, write_response
 from abruzzi.reasoning.settings import AskSettings, JudgeReads
 from abruzzi.training.equations import find_numbers
-from abruzzi.training.faults import Fault, correct_result, find_faults, is_sound
+from abruzzi.training.faults import Fault, FaultKind, correct_result, find_faults, is_sound
 from abruzzi.training.grpo.rollouts import RolloutGroup
 from abruzzi.training.seeds import seed_of
 from abruzzi.verifiers.extract import extract_answer
 
-MAX_REASONING_TOKENS = 45
+MAX_REASONING_TOKENS = 72
 """Of a check; the judge must not take longer than the candidates."""
 
 Place = Literal["first", "second"]
@@ -186,9 +189,11 @@ def is_distinct(right: str, wrong: str) -> bool:
 
 
 def explain(pair: Pair) -> Iterator[Fault]:
-    """Say what is wrong with a pair's wrong reply, the firmest first; the last ones always say something."""
+    """Say what speaks against a pair's wrong reply: what comes out, the faults of its steps, or at last its answer."""
+    found = list(correct_result(pair.item, right=pair.right.answer, wrong=pair.wrong.answer))
+    yield from (fault for fault in found if fault.kind is FaultKind.RESULT)
     yield from find_faults(pair.item, pair.wrong.text)
-    yield from correct_result(pair.item, right=pair.right.answer, wrong=pair.wrong.answer)
+    yield from (fault for fault in found if fault.kind is not FaultKind.RESULT)
 
 
 def ask_about(
@@ -299,7 +304,9 @@ def _check_all(
 ) -> Iterator[tuple[Pair, Fault]]:
     """Find the firmest check of each pair that is short enough."""
     for pair in pairs:
-        fits = (fault for fault in explain(pair) if count_tokens(_reason(fault, "second")) <= MAX_REASONING_TOKENS)
+        fits = (
+            fault for fault in explain(pair) if count_tokens(_reason(pair, fault, "second")) <= MAX_REASONING_TOKENS
+        )
         fault = next(fits, None)
         if fault is None:
             counts.num_unexplained += 1
@@ -311,15 +318,17 @@ def _squeeze(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _reason(fault: Fault, wrong_is: Place) -> str:
-    return f"{fault.statement}: the {wrong_is} is wrong."
+def _reason(pair: Pair, fault: Fault, right_is: Place) -> str:
+    right, wrong = pair.right.answer, pair.wrong.answer
+    first, second = (right, wrong) if right_is == "first" else (wrong, right)
+    return f"{first} (first) or {second} (second)? {fault.statement}: {right} ({right_is})."
 
 
 def _make_examples(pair: Pair, fault: Fault, number: int, reads: JudgeReads, seed: int) -> Iterator[Example]:
     """Make both orders of a pair."""
-    orders: tuple[tuple[Place, Place], ...] = (("first", "second"), ("second", "first"))
-    for right_is, wrong_is in orders:
-        reply = {"reasoning": _reason(fault, wrong_is), "verdict": right_is}
+    orders: tuple[Place, Place] = ("first", "second")
+    for right_is in orders:
+        reply = {"reasoning": _reason(pair, fault, right_is), "verdict": right_is}
         yield Example(
             id=f"{pair.item.id}/judge/{number}/{right_is}",
             messages=ask_about(pair, right_is, mark=draw_mark(seed, pair.item.id, number), reads=reads),

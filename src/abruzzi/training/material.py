@@ -194,7 +194,7 @@ def _distinct(source: ProceduralSource, data: DataSettings) -> tuple[Item, ...]:
     if len(kept) < data.held_out:
         raise DataError(
             f"{source.task} with {source.settings} asks only {len(kept)} different questions of the {data.held_out} to "
-            f"be held out, with at most {source.answer_share:g} of one answer; widen its settings, or make data.held_out "
+            f"be held out (at most {source.answer_share:g} of one answer); widen its settings or make data.held_out "
             "smaller"
         )
     return kept
