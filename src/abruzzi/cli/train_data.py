@@ -52,7 +52,7 @@ def pair_recorded(solver: Path, out: Path, *, seed: int) -> int:
     rollouts = solver / ROLLOUTS_FILE
     if not rollouts.is_file():
         raise DataError(f"{solver} recorded no rollouts; name a GRPO run, or leave --recorded out to sample anew")
-    policy, recipe = _open(solver, {})
+    policy, recipe = _open(solver, {}, start=None)  # its tokenizer is the base's, and its checkpoints may be gone
     items = {item.id: item for portion in gather_portions(recipe.data) for item in portion.train}
     answered = read_rollouts(read_lines(rollouts), items)
     return _write_pairs(out, answered, policy.tokenizer, seed)
@@ -72,7 +72,7 @@ def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_to
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe = _open(solver, _fresh(items, seed))
+    policy, recipe = _open(solver, _fresh(items, seed), start=solver)
     portions = gather_portions(recipe.data)
     groups = sample_groups(
         TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=ROWS),
@@ -103,7 +103,7 @@ def make_planner_data(
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe = _open(solver, _fresh(items, seed))
+    policy, recipe = _open(solver, _fresh(items, seed), start=solver)
     portions = gather_portions(recipe.data)
     asked = Solver(
         name=str(resolve_checkpoint(solver)),
@@ -132,11 +132,11 @@ def _fresh(items: int, seed: int) -> dict[str, Any]:
     return {"size": items, "seed": seed, "planned_share": 0.0}
 
 
-def _open(solver: Path, changes: Mapping[str, Any]) -> tuple[Policy, Recipe]:
-    """Open a solver, with its recipe and every source of it changed."""
+def _open(solver: Path, changes: Mapping[str, Any], *, start: Path | None) -> tuple[Policy, Recipe]:
+    """Open a run's recipe with every source of it changed, and a policy: the base, or what lies at ``start``."""
     content: dict[str, Any] = read_run(solver)["recipe"]
     sources = [{**source, **changes} for source in content["data"]["sources"]]
-    data, model = {**content["data"], "sources": sources}, {**content["model"], "start": str(solver)}
+    data, model = {**content["data"], "sources": sources}, {**content["model"], "start": None if start is None else str(start)}
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))
     return open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=recipe.data.held_out_seed), recipe
 
