@@ -132,6 +132,10 @@ def judge_data_command(
     items: Items = 300,
     samples: Samples = 8,
     max_tokens: MaxTokens = 128,
+    per_item: Annotated[int, typer.Option(min=1, help="Pairs per item, at most.")] = 4,
+    max_ratio: Annotated[
+        float, typer.Option(min=1.0, help="Pairs of a family, as a multiple of the scarcest one's, at most.")
+    ] = 2.0,
     seed: Seed = 1_000_000,
 ) -> int:
     """Pair right and wrong replies of a solver, to train a judge on.
@@ -139,11 +143,12 @@ def judge_data_command(
     abruzzi train judge-data runs/135m-grpo --out runs/135m-judge-data
     """
     _require()
-    from abruzzi.cli.train_data import make_judge_data, pair_recorded
+    from abruzzi.cli.train_data import Pairing, make_judge_data, pair_recorded
 
+    pairing = Pairing(out, per_item=per_item, max_ratio=max_ratio, seed=seed)
     if recorded:
-        return pair_recorded(solver, out, seed=seed)
-    return make_judge_data(solver, out, items=items, samples=samples, max_tokens=max_tokens, seed=seed)
+        return pair_recorded(solver, pairing)
+    return make_judge_data(solver, pairing, items=items, samples=samples, max_tokens=max_tokens)
 
 
 @app.command(name="planner-data")

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,25 @@ def write_held_out(recipe: Recipe, out: Path) -> int:
     return 0
 
 
-def pair_recorded(solver: Path, out: Path, *, seed: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """How replies are paired, and where the examples go."""
+
+    out: Path
+    """Folder of the file."""
+    per_item: int
+    max_ratio: float
+    """Both: see ``write_judge_examples``."""
+    seed: int
+    """Of all draws; where items are drawn too, further from the solver's own than it has items."""
+
+
+def pair_recorded(solver: Path, pairing: Pairing) -> int:
     """Pair right and wrong replies among the rollouts that a GRPO run recorded; costs no sampling.
 
     Args:
         solver: the run.
-        out: folder of the file.
-        seed: of the draws.
+        pairing: how.
 
     Raises:
         AbruzziError: the run recorded no rollouts, or nothing can be made of them.
@@ -55,24 +68,23 @@ def pair_recorded(solver: Path, out: Path, *, seed: int) -> int:
     policy, recipe = _open(solver, {}, start=None)  # its tokenizer is the base's, and its checkpoints may be gone
     items = {item.id: item for portion in gather_portions(recipe.data) for item in portion.train}
     answered = read_rollouts(read_lines(rollouts), items)
-    return _write_pairs(out, answered, policy.tokenizer, seed)
+    return _write_pairs(pairing, answered, policy.tokenizer)
 
 
-def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_tokens: int, seed: int) -> int:
+def make_judge_data(solver: Path, pairing: Pairing, *, items: int, samples: int, max_tokens: int) -> int:
     """Sample the solver on fresh items, and pair right replies with wrong ones.
 
     Args:
         solver: its run.
-        out: folder of the file.
+        pairing: how.
         items: per family.
         samples: replies per item.
         max_tokens: of a reply.
-        seed: of items and draws; another than the solver's own.
 
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe = _open(solver, _fresh(items, seed), start=solver)
+    policy, recipe = _open(solver, _fresh(items, pairing.seed), start=solver)
     portions = gather_portions(recipe.data)
     groups = sample_groups(
         TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=ROWS),
@@ -81,9 +93,9 @@ def make_judge_data(solver: Path, out: Path, *, items: int, samples: int, max_to
         group_size=samples,
         max_tokens=max_tokens,
         temperature=1.0,
-        seed=seed,
+        seed=pairing.seed,
     )
-    return _write_pairs(out, read_groups(groups), policy.tokenizer, seed)
+    return _write_pairs(pairing, read_groups(groups), policy.tokenizer)
 
 
 def make_planner_data(
@@ -136,14 +148,25 @@ def _open(solver: Path, changes: Mapping[str, Any], *, start: Path | None) -> tu
     """Open a run's recipe with every source of it changed, and a policy: the base, or what lies at ``start``."""
     content: dict[str, Any] = read_run(solver)["recipe"]
     sources = [{**source, **changes} for source in content["data"]["sources"]]
-    data, model = {**content["data"], "sources": sources}, {**content["model"], "start": None if start is None else str(start)}
+    data, model = (
+        {**content["data"], "sources": sources},
+        {**content["model"], "start": None if start is None else str(start)},
+    )
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))
     return open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=recipe.data.held_out_seed), recipe
 
 
-def _write_pairs(out: Path, answered: Sequence[Answered], tokenizer: Any, seed: int) -> int:
-    counts = write_judge_examples(out / EXAMPLES_FILE, answered, tokenizer=tokenizer, seed=seed)
-    print(f"{out / EXAMPLES_FILE}: {counts.num_examples} examples, pairs: {_show(counts.used)}")
+def _write_pairs(pairing: Pairing, answered: Sequence[Answered], tokenizer: Any) -> int:
+    path = pairing.out / EXAMPLES_FILE
+    counts = write_judge_examples(
+        path,
+        answered,
+        tokenizer=tokenizer,
+        per_item=pairing.per_item,
+        max_ratio=pairing.max_ratio,
+        seed=pairing.seed,
+    )
+    print(f"{path}: {counts.num_examples} examples, pairs: {_show(counts.used)}")
     return 0
 
 
