@@ -130,7 +130,7 @@ def fail(capsys: pytest.CaptureFixture[str], code: int, wanted: int = 2) -> str:
         ("sft", "sft", ["sft.max_steps"], "write table.key=value, e.g. grpo.steps=20"),
         ("sft", "sft", ["sft.max_tokens=9"], "are longer than 9 tokens; raise sft.max_tokens"),
         ("sft", "sft", ["model.base=nothing"], "no model to train is called 'nothing'"),
-        ("sft", "sft", ["data.held_out=5000"], "to be held out; widen its settings or make data.held_out smaller"),
+        ("sft", "sft", ["data.held_out=5000"], "(at most 1 of one answer); widen its settings"),
         ("grpo", "grpo", [], "needs texts to make its tokenizer from, or a start"),
     ],
 )

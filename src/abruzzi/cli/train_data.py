@@ -11,7 +11,7 @@ from abruzzi.cli.wiring import cache_folder
 from abruzzi.data.items import write_items
 from abruzzi.errors import DataError
 from abruzzi.records import read_lines
-from abruzzi.training.checkpoint import resolve_checkpoint
+from abruzzi.training.checkpoint import find_checkpoint, resolve_checkpoint
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.judge_data import Answered, read_groups, read_rollouts, write_judge_examples
 from abruzzi.training.material import gather_portions, gather_prompts, render_for
@@ -65,7 +65,8 @@ def pair_recorded(solver: Path, pairing: Pairing) -> int:
     rollouts = solver / ROLLOUTS_FILE
     if not rollouts.is_file():
         raise DataError(f"{solver} recorded no rollouts; name a GRPO run, or leave --recorded out to sample anew")
-    policy, recipe = _open(solver, {}, start=None)  # its tokenizer is the base's, and its checkpoints may be gone
+    # The tokenizer is all that is needed: the run's own where it has one, or else the base's.
+    policy, recipe = _open(solver, {}, start=solver if find_checkpoint(solver) else None)
     items = {item.id: item for portion in gather_portions(recipe.data) for item in portion.train}
     answered = read_rollouts(read_lines(rollouts), items)
     return _write_pairs(pairing, answered, policy.tokenizer)
