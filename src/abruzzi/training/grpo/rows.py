@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from abruzzi.training.grpo.collect import Batch
+from abruzzi.training.grpo.guessing import find_guesses
 from abruzzi.training.grpo.hacks import count_hacks, find_hacks
 from abruzzi.training.grpo.update import Update
 from abruzzi.training.held_out import HeldOut
@@ -37,6 +38,10 @@ def step_row(step: int, batch: Batch, update: Update | None, tokenizer: Any, *, 
         "max_tokens": max(len(rollout.sampled.ids) for rollout in rollouts),
         "truncated": _mean([float(rollout.is_truncated) for rollout in rollouts]),
         "hacks": {hack: found.rate for hack, found in hacks.items()},
+        "guesses": {
+            family: {"answer": guess.answer, "given": guess.given, "right": guess.right}
+            for family, guess in find_guesses(scored.group for scored in batch.scored).items()
+        },
     }
     if update is not None:
         row |= {

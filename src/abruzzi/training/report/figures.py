@@ -23,6 +23,7 @@ from abruzzi.training.report.quantities import (
     REWARD,
     SPEED,
     Quantity,
+    family_guess,
     family_reward,
     is_flat,
 )
@@ -46,6 +47,7 @@ def draw_plots(runs: Sequence[Run]) -> dict[str, list[list[Plot]]]:
     grpo, sft = ([run for run in runs if run.stage == stage] for stage in ("grpo", "sft"))
     families = names_in((row for run in grpo for row in run.steps), "reward_by_family")
     by_family = [family_reward(family) for family in families] if len(families) > 1 else []
+    guesses = [family_guess(family) for family in families]
     hacks = [one for one in HACKS if any(value > SEEN for run in grpo for _, value in one.follow(run))]
     plots = {
         "held-out": [_held_out_plots(runs, looks)],
@@ -53,7 +55,11 @@ def draw_plots(runs: Sequence[Run]) -> dict[str, list[list[Plot]]]:
         "learning": [_line_plots("learning", LEARNING, sft, looks)],
         "reward": [_line_plots("reward", REWARD, grpo, looks), _line_plots("reward", by_family, grpo, looks)],
         "policy": [_line_plots("policy", POLICY, grpo, looks)],
-        "outcomes": [_line_plots("outcomes", OUTCOMES, grpo, looks), _line_plots("hacks", hacks, grpo, looks)],
+        "outcomes": [
+            _line_plots("outcomes", OUTCOMES, grpo, looks),
+            _line_plots("hacks", hacks, grpo, looks),
+            _line_plots("guesses", guesses, grpo, looks),
+        ],
         "time": [[plot for run in grpo for plot in _layer_plots(run)], _line_plots("time", [SPEED], grpo, looks)],
     }
     return {key: [alike for alike in kinds if alike] for key, kinds in plots.items()}

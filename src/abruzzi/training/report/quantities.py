@@ -87,6 +87,11 @@ def family_reward(family: str) -> Quantity:
     return Quantity(f"Reward: {plain(family)}", field("reward_by_family", family), "%")
 
 
+def family_guess(family: str) -> Quantity:
+    """How often one family's rollouts give the answer that they give most."""
+    return Quantity(f"Likeliest answer given: {plain(family)}", field("guesses", family, "given"), "%")
+
+
 LEARNING: Sequence[Quantity] = (
     Quantity("Loss", field("loss"), "nats per token"),
     Quantity("Token accuracy", field("token_accuracy"), "%"),
