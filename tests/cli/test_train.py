@@ -249,3 +249,24 @@ def test_a_judge_is_taught_from_the_rollouts_that_a_run_recorded(
     capsys.readouterr()
     assert main([*judge_data[:2], str(folder / "run"), *judge_data[3:]]) != 0
     assert "recorded no rollouts" in capsys.readouterr().err
+
+
+def test_a_measurement_goes_on_and_is_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(folder, "sft") == 0
+    start = ["--set", f"model.start={str(folder / 'run')!r}"]
+    measure = ["train", "measure", str(folder / "grpo.toml"), "--samples", "2", *start, "--out"]
+    capsys.readouterr()
+    assert main([*measure, str(folder / "one")]) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("chain_sum: ")
+    assert "of 5 items; pass@1" in first
+    rows = [json.loads(line) for line in (folder / "one" / "chain_sum.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert {row["family"] for row in rows} == {"chain_sum"}
+    assert main([*measure, str(folder / "one")]) == 0  # nothing is measured twice
+    assert capsys.readouterr().out == first
+    assert main([*measure, str(folder / "two"), "--against", str(folder / "one")]) == 0
+    assert "chain_sum: +0.0 [" in capsys.readouterr().out  # the same model, items and seed
+    other = ["--set", "data.held_out_seed=8", "--against", str(folder / "one")]
+    assert "are of other items" in fail(capsys, main([*measure, str(folder / "three"), *other]))
+    assert "holds no measurement" in fail(capsys, main([*measure, str(folder / "x"), "--against", str(folder)]))

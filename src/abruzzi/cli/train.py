@@ -59,6 +59,25 @@ def rates_command(
     return run_rates(read_recipe(recipe, changes or ()), out, samples)
 
 
+@app.command(name="measure")
+def measure_command(
+    recipe: RecipeFile,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the measurement; gone on with where it is there.")],
+    samples: Annotated[int, typer.Option(min=1, help="Completions per item.")] = 4,
+    against: Annotated[Path | None, typer.Option(help="An earlier measurement, to tell the gain over it.")] = None,
+    changes: Set = None,
+) -> int:
+    """Measure a model on a recipe's held-out items, with the trainer's own generation; no plans, no best-of-N.
+
+    abruzzi train measure recipes/smollm2-135m/grpo.toml --set model.start=runs/135m-grpo --out runs/measured
+    """
+    _require()
+    from abruzzi.cli.train_measuring import run_measure
+    from abruzzi.training.recipe import read_recipe
+
+    return run_measure(read_recipe(recipe, changes or ()), out, samples=samples, against=against)
+
+
 @app.command(name="report")
 def report_command(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs; several are drawn side by side.")],

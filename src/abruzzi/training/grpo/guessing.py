@@ -7,7 +7,7 @@ So both shares are told, what is given and what is right. Where the first runs a
 (``answer_share`` of a recipe's source).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def find_guesses(groups: Iterable[RolloutGroup]) -> dict[str, Guess]:
 
 
 def _find_guess(groups: list[RolloutGroup]) -> Guess | None:
-    given, right = Counter[str](), Counter[str]()
+    given, right = defaultdict[str, float](float), Counter[str]()
     for group in groups:
         answers = [
             (" ".join(r.verdict.extracted.split()), r.verdict.outcome) for r in group.rollouts if r.verdict.extracted

@@ -75,6 +75,21 @@ def rollout_rows(step: int, batch: Batch) -> list[dict[str, Any]]:
     ]
 
 
+def measured_rows(found: HeldOut) -> list[dict[str, Any]]:
+    """Give each sample of held-out items its line."""
+    return [
+        {
+            "item": group.prompt.item.id,
+            "family": group.prompt.family,
+            "text": rollout.text,
+            "num_tokens": len(rollout.sampled.ids),
+            "outcome": rollout.verdict.outcome,
+        }
+        for group in found.groups
+        for rollout in group.rollouts
+    ]
+
+
 def held_out_row(found: HeldOut, step: int, seconds: float) -> dict[str, Any]:
     """Say what a measurement of held-out items found."""
     return {
