@@ -149,10 +149,8 @@ def _open(solver: Path, changes: Mapping[str, Any], *, start: Path | None) -> tu
     """Open a run's recipe with every source of it changed, and a policy: the base, or what lies at ``start``."""
     content: dict[str, Any] = read_run(solver)["recipe"]
     sources = [{**source, **changes} for source in content["data"]["sources"]]
-    data, model = (
-        {**content["data"], "sources": sources},
-        {**content["model"], "start": None if start is None else str(start)},
-    )
+    data = {**content["data"], "sources": sources, "rates": None}  # rates say nothing about fresh items
+    model = {**content["model"], "start": None if start is None else str(start)}
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))
     return open_policy(recipe.model, cache_dir=cache_folder(os.environ), seed=recipe.data.held_out_seed), recipe
 
