@@ -1,5 +1,6 @@
 """What a recipe trains on: nothing that is held out, the same sets again, and every row of a file accounted for."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,23 @@ def test_pass_rates_choose_what_is_asked(tmp_path: Path) -> None:
     assert strict.train == (before.train[3],)
     with pytest.raises(DataError, match="no item of numbers passes between 0 and 1 of the time"):
         gather_portions(make_data(source, rates=str(path), rates_of="another"))
+
+
+def count_answers(items: tuple[Item, ...]) -> Counter[str]:
+    return Counter(str(item.ground_truth) for item in items)
+
+
+def test_no_answer_pays_more_than_the_source_allows(tmp_path: Path) -> None:
+    source = procedural("letter_counting", size=400, settings={"min_words": 3, "max_words": 5}, answer_share=0.34)
+    (portion,) = gather_portions(make_data(source, held_out=30))
+    assert 150 < len(portion.train) < 300
+    for items in (portion.train, portion.held_out):
+        assert max(count_answers(items).values()) <= 0.36 * len(items)  # held-out questions may have been taken out
+    path = tmp_path / "rates.jsonl"
+    with PassRates(path, "guesser") as rates:  # says "1" mostly, so the items with another answer never pass
+        for number, item in enumerate(portion.train):
+            is_kept = item.ground_truth == "1" or number % 5 == 0
+            rates.add(item, PassRate(2 if is_kept else 0, 4))
+    (filtered,) = gather_portions(make_data(source, held_out=30, rates=str(path), rates_of="guesser"))
+    assert max(count_answers(filtered.train).values()) <= 0.34 * len(filtered.train)
+    assert len(filtered.train) + filtered.num_filtered == len(portion.train)

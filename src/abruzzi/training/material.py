@@ -145,7 +145,10 @@ def _filter(portion: Portion, rates: Mapping[Key, PassRate], data: DataSettings)
             f"({kept.num_below} below, {kept.num_above} above, {kept.num_unmeasured} not measured for "
             f"{data.rates_of!r}); measure more, or widen the thresholds"
         )
-    return replace(portion, train=kept.items, num_filtered=len(portion.train) - len(kept.items))
+    # Anew, because a policy that leans to one answer passes now and then mostly where that answer is right.
+    share = portion.source.answer_share if isinstance(portion.source, ProceduralSource) else 1.0
+    train = tuple(balance_answers(kept.items, share))
+    return replace(portion, train=train, num_filtered=len(portion.train) - len(train))
 
 
 def _gather(source: ProceduralSource | FileSource, data: DataSettings) -> Portion:
