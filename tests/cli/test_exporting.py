@@ -36,6 +36,13 @@ def test_an_adapter_on_a_full_run_is_exported_on_it(tmp_path: Path, capsys: pyte
     for name, weight in merged.named_parameters():
         torch.testing.assert_close(weight, trained[name], atol=1e-6, rtol=0)
 
+    # What was exported as an adapter can be exported again, without its run.
+    assert main(["train", "export", str(tmp_path / "lora"), "--to", "adapter-hf", "--out", str(tmp_path / "hf")]) == 0
+    assert export(tmp_path, "hf", "merged-again", "--check", "2") == 0
+    assert "2 of 2 greedy completions are token by token the same" in capsys.readouterr().out
+    for name, weight in load_model(tmp_path / "merged-again", dtype=torch.float32).named_parameters():
+        torch.testing.assert_close(weight, trained[name], atol=1e-6, rtol=0)
+
     # The full run is trained on: its last checkpoint is no longer what the adapter lies on.
     assert train(tmp_path, "sft", "sft.max_steps=2", short[1], out="full") == 0
     capsys.readouterr()

@@ -10,7 +10,7 @@ from abruzzi.engine.settings import Adapter, EngineSettings
 from abruzzi.errors import ConfigError
 from abruzzi.nouns import Message
 from abruzzi.training.base import Source, find_base
-from abruzzi.training.checkpoint import resolve_checkpoint
+from abruzzi.training.checkpoint import find_checkpoint
 from abruzzi.training.export import (
     Exported,
     export_adapter_gguf,
@@ -20,7 +20,7 @@ from abruzzi.training.export import (
     open_merged,
 )
 from abruzzi.training.fidelity import Fidelity, compare_answers, engine_completer, torch_completer
-from abruzzi.training.lineage import find_start, is_adapter
+from abruzzi.training.lineage import find_start, is_adapter, is_exported, name_base
 from abruzzi.training.material import gather_portions, held_out_prompts
 from abruzzi.training.recipe import ModelSettings, Recipe, build_recipe
 from abruzzi.training.run_record import read_run
@@ -35,7 +35,7 @@ def run_export(run: Path, kind: Kind, out: Path, *, precision: str | None, check
     """Export a run's last checkpoint, or the checkpoint that is named.
 
     Args:
-        run: the run's folder, or a checkpoint's.
+        run: the folder of a run, a checkpoint, or an adapter that was exported before.
         kind: what is written.
         out: a folder, or a GGUF file.
         precision: of the weights; None takes the kind's default.
@@ -44,9 +44,9 @@ def run_export(run: Path, kind: Kind, out: Path, *, precision: str | None, check
     Raises:
         AbruzziError: it cannot be exported; says why.
     """
-    checkpoint = resolve_checkpoint(run)
-    recipe = _read_recipe(run, checkpoint)
-    base = _find_base(recipe.model)
+    checkpoint = find_start(run)
+    recipe = None if is_exported(checkpoint) else _read_recipe(run, checkpoint)
+    base = _find_named(name_base(checkpoint)) if recipe is None else _find_base(recipe.model)
     exported = _export(checkpoint, kind, out, base, {} if precision is None else {"precision": precision})
     print(f"{exported.path} ({exported.num_bytes / 1e6:.1f} MB of weights)")
     if check:
@@ -61,11 +61,16 @@ def _read_recipe(run: Path, checkpoint: Path) -> Recipe:
 
 def _find_base(model: ModelSettings) -> Source | None:
     """Find what the trained weights lie on: the base, or for an adapter the whole weights that its run started from."""
-    if model.method == "lora" and model.start is not None:
-        start = find_start(model.start)
-        if not is_adapter(start):
-            return Source(model.start, start)
-    return None if model.base == "scratch" else find_base(model.base, cache_dir=cache_folder(os.environ))
+    if model.method == "lora" and model.start is not None and not is_adapter(find_start(model.start)):
+        return _find_named(model.start)
+    return None if model.base == "scratch" else _find_named(model.base)
+
+
+def _find_named(name: str) -> Source:
+    """Find weights by the name that a record gives them: a run's folder, or a base."""
+    if find_checkpoint(Path(name)) is not None:
+        return Source(name, find_start(name))
+    return find_base(name, cache_dir=cache_folder(os.environ))
 
 
 def _export(checkpoint: Path, kind: Kind, out: Path, base: Source | None, settings: dict[str, Any]) -> Exported:
@@ -80,9 +85,9 @@ def _export(checkpoint: Path, kind: Kind, out: Path, base: Source | None, settin
 
 
 def _check(
-    checkpoint: Path, kind: Kind, exported: Exported, base: Source | None, recipe: Recipe, count: int
+    checkpoint: Path, kind: Kind, exported: Exported, base: Source | None, recipe: Recipe | None, count: int
 ) -> Fidelity:
-    """Complete prompts of held-out items with both."""
+    """Complete prompts of held-out items with both; plain sums where no recipe is known."""
     model, opened = open_merged(checkpoint, base)
     tokenizer: Any = opened
     end_id: int = tokenizer.eos_token_id
@@ -110,10 +115,10 @@ def _check(
         return compare(engine_completer(engine, end_id=end_id, max_tokens=CHECK_TOKENS, adapter=adapter))
 
 
-def _make_prompts(recipe: Recipe, tokenizer: Any, count: int) -> list[list[int]]:
-    portions = gather_portions(recipe.data)
-    prompts = [list(prompt.ids) for prompt in held_out_prompts(recipe.data, tokenizer, portions)]
-    if not prompts:  # a recipe of files alone
+def _make_prompts(recipe: Recipe | None, tokenizer: Any, count: int) -> list[list[int]]:
+    asked = [] if recipe is None else held_out_prompts(recipe.data, tokenizer, gather_portions(recipe.data))
+    prompts = [list(prompt.ids) for prompt in asked]
+    if not prompts:  # an adapter alone, or a recipe of files
         questions = (CHECK_QUESTION.format(number, number + 1) for number in range(count))
         prompts = [encode_prompt(tokenizer, (Message("user", question),)) for question in questions]
     stride = max(1, len(prompts) // count)

@@ -104,7 +104,7 @@ class ExportKind(StrEnum):
 
 @app.command(name="export")
 def export_command(
-    run: Annotated[Path, typer.Argument(help="A run, or one of its checkpoints.")],
+    run: Annotated[Path, typer.Argument(help="A run, one of its checkpoints, or an adapter exported before.")],
     to: Annotated[ExportKind, typer.Option("--to", help="What to write.")],
     out: Annotated[Path, typer.Option("--out", help="A folder, or a .gguf file; must not exist.")],
     precision: Annotated[

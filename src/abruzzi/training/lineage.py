@@ -41,6 +41,20 @@ def is_adapter(folder: Path) -> bool:
     return (folder / ADAPTER_FILE).is_file()
 
 
+def is_exported(folder: Path) -> bool:
+    """Tell whether a folder holds an adapter that was exported, and no checkpoint."""
+    return is_adapter(folder) and (folder / EXPORT_FILE).is_file() and not (folder / STATE_FILE).is_file()
+
+
+def name_base(adapter: Path) -> str:
+    """Name what an exported adapter was trained on, as its record does.
+
+    Raises:
+        CheckpointError: the record cannot be read.
+    """
+    return _read_trained_on(adapter)[1]
+
+
 def check_trained_on(adapter: Path, identity: str, name: str) -> None:
     """See that an adapter was trained on these weights, as far as there is a record of it.
 
