@@ -6,7 +6,8 @@ used (a cancelled stream, most often), the row says so with ``is_exact = False``
 """
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -37,6 +38,16 @@ class ServerTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftSources:
+    """Where accepted tokens had been drafted from."""
+
+    accepted: Mapping[str, int]
+    """``own``, ``sibling``, ``plan``, ``question`` or ``other`` → tokens; see ``engine.drafting.text``."""
+    is_exact: bool
+    """True when they add up to what the server says it drafted and accepted; else they are an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One finished upstream call."""
 
@@ -58,6 +69,8 @@ class Call:
     error: str | None = None
     server_times: ServerTimes | None = None
     """Only some hosted endpoints tell them; the rest of ``seconds`` is the way there and back."""
+    draft_sources: DraftSources | None = None
+    """Of a finished call of an engine whose drafts can be replayed; None for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,8 @@ class Totals:
     usage: Usage
     is_exact: bool
     """False when the usage of at least one call is a lower bound."""
+    draft_sources: DraftSources | None = None
+    """None when no call tells them."""
 
 
 class OpenCall:
@@ -157,7 +172,20 @@ class Ledger:
             num_cancelled=sum(c.outcome is CallOutcome.CANCELLED for c in self.calls),
             usage=sum_usage([c.usage for c in self.calls]),
             is_exact=all(c.is_exact for c in self.calls),
+            draft_sources=_sum_sources(self.calls),
         )
+
+
+def _sum_sources(calls: list[Call]) -> DraftSources | None:
+    """Add sources up; exact only when every accepted token has its own."""
+    accepting = [call for call in calls if call.usage.accepted_tokens or call.draft_sources is not None]
+    known = [call.draft_sources for call in accepting if call.draft_sources is not None]
+    if not known:
+        return None
+    accepted = Counter[str]()
+    for sources in known:
+        accepted.update(sources.accepted)
+    return DraftSources(dict(accepted), len(known) == len(accepting) and all(sources.is_exact for sources in known))
 
 
 def sum_usage(usages: list[Usage]) -> Usage:

@@ -1,13 +1,15 @@
 """The story drawn in a terminal."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from abruzzi.cli.render import clean, describe_bill, render_story
 from abruzzi.cli.story import Story
+from abruzzi.ledger import CallOutcome, DraftSources, Ledger
 from abruzzi.models.scripted import fail, reply
-from abruzzi.nouns import FinishReason
+from abruzzi.nouns import FinishReason, Role, Usage
 from abruzzi.reasoning.events import CandidateDelta, CandidatesStarted, PlanDelta, PlanStarted
 from tests.cli.test_story import tell
 from tests.reasoning.asking import FIRST, PLAN, SECOND
@@ -83,3 +85,15 @@ def test_full_shows_every_line() -> None:
 def test_the_bill_says_when_it_is_a_lower_bound() -> None:
     story = tell(planner=[reply(json=PLAN)], solver=["<answer>1</answer>"] * 3)
     assert "at least" not in describe_bill(story)
+
+
+def test_the_bill_says_where_accepted_tokens_came_from() -> None:
+    ledger = Ledger()
+    call = ledger.open(Role.SOLVER, "m").close(CallOutcome.OK, Usage(9, 0, 40, 0, 45, 11), is_exact=True)
+    sources = DraftSources({"own": 3, "question": 7, "plan": 1}, is_exact=True)
+    story = Story("How many?", calls=[replace(call, draft_sources=sources)])
+    told = "11 of 45 drafted tokens accepted (7 from the question, 3 from its own text, 1 from the plan)"
+    assert told in describe_bill(story)
+    guessed = Story("How many?", calls=[replace(call, draft_sources=replace(sources, is_exact=False))])
+    assert "accepted (by estimate 7 from the question" in describe_bill(guessed)
+    assert "drafted tokens accepted, " in describe_bill(Story("How many?", calls=[call]))

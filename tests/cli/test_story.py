@@ -13,6 +13,7 @@ KEYS = {
     "plan",
     "candidates",
     "judgements",
+    "choices",
     "answer",
     "chosen",
     "decided_by",

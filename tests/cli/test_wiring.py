@@ -6,9 +6,22 @@ from pathlib import Path
 import anyio
 import pytest
 
-from abruzzi.cli.wiring import ASK_TABLES, EMBEDDED_TOKENS, ModelSpecs, build_settings, cache_folder, open_roles
+from abruzzi.cli.wiring import (
+    ASK_TABLES,
+    EMBEDDED_TOKENS,
+    ModelSpecs,
+    build_settings,
+    cache_folder,
+    embedded_settings,
+    fit_speculation,
+    open_roles,
+)
 from abruzzi.engine.process import Engine
+from abruzzi.engine.speculation import DEFAULTS, Method, Speculation
+from abruzzi.engine.speculation_choice import Finding, Load, Tuned
+from abruzzi.engine.tuned import circumstances_of, save_tuned
 from abruzzi.errors import ConfigError
+from tests.engine.small_model import write_small_model
 from tests.engine.tiny import model_file
 
 
@@ -53,6 +66,68 @@ def test_equal_specs_share_a_model() -> None:
 def test_the_cache_is_the_users_choice(tmp_path: Path) -> None:
     assert cache_folder({"ABRUZZI_HOME": str(tmp_path)}) == tmp_path / "cache"
     assert cache_folder({}).name == "abruzzi"
+
+
+def fit(tmp_path: Path, wanted: str, *, is_one_user: bool) -> Speculation | None:
+    settings = embedded_settings(model_file(tmp_path), 3)
+    return fit_speculation(settings, wanted, is_one_user=is_one_user, folder=tmp_path).speculation
+
+
+def keep_gain_of(method: Method, tmp_path: Path) -> None:
+    gain = Finding(Load.FULL, (1.2,) * 5, {"copying": 1.2}, 1.01, 0.5, 1.5)
+    settings = embedded_settings(model_file(tmp_path), 3)
+    save_tuned(tmp_path, circumstances_of(settings), Tuned(((DEFAULTS[method], (gain,)),)))
+
+
+def test_without_a_measurement_nothing_speculates(tmp_path: Path) -> None:
+    assert fit(tmp_path, "auto", is_one_user=True) is None
+    assert fit(tmp_path, "auto", is_one_user=False) is None
+
+
+def test_what_was_measured_to_pay_is_used_and_can_be_put_off(tmp_path: Path) -> None:
+    keep_gain_of(Method.NGRAM_SIMPLE, tmp_path)
+    assert fit(tmp_path, "auto", is_one_user=True) == DEFAULTS[Method.NGRAM_SIMPLE]
+    assert fit(tmp_path, "auto", is_one_user=False) == DEFAULTS[Method.NGRAM_SIMPLE]
+    assert fit(tmp_path, "off", is_one_user=True) is None
+
+
+def test_a_pool_of_all_texts_is_for_one_user_only(tmp_path: Path) -> None:
+    keep_gain_of(Method.NGRAM_MOD, tmp_path)
+    assert fit(tmp_path, "auto", is_one_user=True) == DEFAULTS[Method.NGRAM_MOD]
+    assert fit(tmp_path, "auto", is_one_user=False) is None
+    assert fit(tmp_path, "ngram-mod", is_one_user=True) == DEFAULTS[Method.NGRAM_MOD]
+    with pytest.raises(ConfigError, match="ngram-mod keeps something of one question for the next"):
+        fit(tmp_path, "ngram-mod", is_one_user=False)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("pool", [method for method in Method if not method.is_isolated])
+def test_models_are_opened_for_several_users_unless_somebody_says_otherwise(pool: Method, tmp_path: Path) -> None:
+    """So a server, which says nothing, never shares drafts between those who ask."""
+    model = write_small_model(tmp_path)
+
+    async def main() -> None:
+        async with open_roles(ModelSpecs(solver=f"embedded:{model}", speculation=str(pool)), n=1):
+            pytest.fail("it was opened")
+
+    with pytest.raises(ConfigError, match="refused where several users"):
+        anyio.run(main)
+
+
+@pytest.mark.engine
+def test_roles_are_opened_with_the_speculation_that_is_asked_for(tmp_path: Path) -> None:
+    from abruzzi.ledger import Ledger
+    from abruzzi.models.chat import ChatRequest
+    from abruzzi.nouns import Message, Role
+
+    specs = ModelSpecs(solver=f"embedded:{write_small_model(tmp_path)}", speculation="ngram-mod")
+
+    async def main() -> None:
+        async with open_roles(specs, n=2, is_one_user=True) as roles:
+            request = ChatRequest(role=Role.SOLVER, messages=(Message("user", "abcabcabc"),), n=2, max_tokens=4)
+            assert len(await roles.solver.complete(request, ledger=Ledger())) == 2
+
+    anyio.run(main)
 
 
 @pytest.mark.engine

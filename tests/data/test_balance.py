@@ -41,7 +41,7 @@ def test_a_third_of_three_hundred_is_a_hundred() -> None:
 
 
 def test_answers_that_cannot_be_balanced_are_refused() -> None:
-    with pytest.raises(DataError, match="2 different answers cannot each be at most 0.25"):
+    with pytest.raises(DataError, match=r"2 different answers cannot each be at most 0\.25"):
         balance_answers(make_items("1112"), 0.25)
 
 

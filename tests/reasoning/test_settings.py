@@ -17,6 +17,11 @@ from abruzzi.reasoning.settings import AskSettings
         {"preset": "magic"},
         {"judge_reads": "minds"},
         {"samples": 3},
+        {"money": 1},
+        {"money": 1, "adapt": True, "prompt_price": 1},
+        {"money": 1, "adapt": True, "prompt_price": 1, "completion_price": 1, "preset": "paper"},
+        {"money": 0, "adapt": True, "prompt_price": 1, "completion_price": 1},
+        {"prompt_price": -1},
     ],
 )
 def test_impossible_settings_are_refused(bad: dict[str, object]) -> None:

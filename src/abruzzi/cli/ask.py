@@ -15,6 +15,20 @@ from abruzzi.errors import ConfigError, DataError
 MAX_READ_BYTES = 2_000_000
 """Enough to see that a question is too long; a terabyte on stdin is not read to its end."""
 
+SoftDeadline = Annotated[
+    float | None, typer.Option(help="Seconds after which one complete candidate is enough.  [default: 1200]")
+]
+Deadline = Annotated[
+    float | None, typer.Option(help="Seconds after which whatever there is becomes the answer.  [default: 7200]")
+]
+Adapt = Annotated[
+    bool, typer.Option("--adapt", help="Choose plan, candidates (at most --n) and judge within deadline and budgets.")
+]
+Money = Annotated[float | None, typer.Option(help="What the question may cost; with --adapt and --prices.")]
+Prices = Annotated[
+    str | None, typer.Option(help="PROMPT/COMPLETION per million tokens, e.g. 0.35/0.75; of the dearest model.")
+]
+
 
 def ask_command(
     question: Annotated[
@@ -37,13 +51,12 @@ def ask_command(
     top_p: Annotated[float | None, typer.Option(help="Of the solver.  [default: 0.95]")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Per candidate.  [default: what the context allows]")] = None,
     seed: Annotated[int | None, typer.Option(help="For repeatable sampling where the endpoint has it.")] = None,
-    soft_deadline: Annotated[
-        float | None, typer.Option(help="Seconds after which one complete candidate is enough.  [default: 1200]")
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(help="Seconds after which whatever there is becomes the answer.  [default: 7200]")
-    ] = None,
+    soft_deadline: SoftDeadline = None,
+    deadline: Deadline = None,
     budget: Annotated[int | None, typer.Option(help="Completion tokens for the whole question.")] = None,
+    adapt: Adapt = False,
+    money: Money = None,
+    prices: Prices = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.  [default: abruzzi.toml here, if any]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     as_events: Annotated[bool, typer.Option("--events", help="Print every event as a JSON line on stdout.")] = False,
@@ -76,6 +89,9 @@ def ask_command(
             "soft_deadline_s": _earlier(soft_deadline, deadline),
             "hard_deadline_s": deadline,
             "token_budget": budget,
+            "adapt": adapt or None,
+            "money": money,
+            **read_prices(prices),
         },
     )
     described = {"settings": settings.model_dump(mode="json"), "models": specs.model_dump(mode="json")}
@@ -93,6 +109,21 @@ def ask_command(
         is_recorded=not no_record,
         header=described | {"version": __version__},
     )
+
+
+def read_prices(text: str | None) -> dict[str, float]:
+    """Read prices written as ``PROMPT/COMPLETION``; no prices are an empty dict.
+
+    Raises:
+        ConfigError: it is not two numbers.
+    """
+    if text is None:
+        return {}
+    try:
+        prompt, completion = map(float, text.split("/"))
+    except ValueError:
+        raise ConfigError(f"prices {text!r}; write two numbers, PROMPT/COMPLETION per million tokens") from None
+    return {"prompt_price": prompt, "completion_price": completion}
 
 
 def read_question(question: str | None, file: Path | None) -> str:

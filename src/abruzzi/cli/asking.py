@@ -104,7 +104,7 @@ def ask_once(
 
 
 async def _answer(question: str, settings: AskSettings, specs: ModelSpecs, stage: _Stage) -> None:
-    async with open_roles(specs, n=settings.n) as roles, open_agreement() as agree:
+    async with open_roles(specs, n=settings.n, is_one_user=True) as roles, open_agreement() as agree:
         await answer(Run(question, roles, settings, agree, listen=stage.hear))
 
 

@@ -1,4 +1,4 @@
-"""``abruzzi engine``: launch settings for servers that are not ours."""
+"""``abruzzi engine``: launch settings for servers that are not ours, and what pays in the embedded engine."""
 
 import json
 from enum import StrEnum
@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from abruzzi.cli.tune import tune_command
 from abruzzi.errors import ConfigError
 from abruzzi.launch.choices import Engine, KvCache, Weights
 
-app = typer.Typer(help="Launch settings for vLLM and SGLang, planned on paper.", no_args_is_help=True)
+app = typer.Typer(help="Launch settings for vLLM and SGLang; tune the embedded engine.", no_args_is_help=True)
+app.command("tune")(tune_command)
 
 
 class Format(StrEnum):
@@ -19,11 +21,6 @@ class Format(StrEnum):
     SHELL = "shell"
     YAML = "yaml"
     JSON = "json"
-
-
-@app.callback()
-def _root() -> None:
-    """Keep ``plan`` a sub-command while it is the only one."""
 
 
 @app.command("plan")

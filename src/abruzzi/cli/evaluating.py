@@ -169,7 +169,10 @@ def _hash_file(path: Path) -> str:
 @asynccontextmanager
 async def open_bench(specs: ModelSpecs, ask: AskSettings, *, parallel: int, patience_s: float) -> AsyncGenerator[Bench]:
     """Open all that samples are made with."""
-    async with open_roles(specs, n=ask.n * parallel, max_slots=MAX_SLOTS) as roles, open_agreement() as agree:
+    async with (
+        open_roles(specs, n=ask.n * parallel, max_slots=MAX_SLOTS, is_one_user=True) as roles,
+        open_agreement() as agree,
+    ):
         yield Bench(roles=roles, ask=ask, agree=agree, patience_s=patience_s)
 
 
@@ -195,7 +198,7 @@ async def _run_here(order: _Order, out: Path, wish: Wish) -> None:
 
 
 async def _identify(order: _Order) -> Protocol:
-    async with open_roles(order.specs, n=1) as roles:
+    async with open_roles(order.specs, n=1, is_one_user=True) as roles:
         return _describe(order, roles)
 
 

@@ -209,7 +209,7 @@ async def _ask_all(
     limiter = anyio.CapacityLimiter(wish.parallel)
     done = 0
     async with AsyncExitStack() as stack:
-        roles = await stack.enter_async_context(open_roles(specs, n=min(SLOTS, wish.parallel)))
+        roles = await stack.enter_async_context(open_roles(specs, n=min(SLOTS, wish.parallel), is_one_user=True))
 
         async def ask_one(messages: tuple[Message, ...]) -> None:
             nonlocal done

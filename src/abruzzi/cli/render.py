@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from abruzzi.cli.story import Story
+from abruzzi.ledger import DraftSources
 from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, PlanOutcome
+from abruzzi.reasoning.adaptive import Action, Choice
 
 TAIL_LINES = 8
 """Lines of a candidate that stay in sight."""
@@ -29,6 +31,13 @@ _DECISIONS = {
     DecidedBy.ONLY_CANDIDATE: "the only complete candidate",
     DecidedBy.FIRST: "undecided; the first one stands",
     DecidedBy.FALLBACK: "no candidate is complete; the best of what there is",
+}
+_SOURCES = {
+    "own": "its own text",
+    "sibling": "candidates",
+    "plan": "the plan",
+    "question": "the question",
+    "other": "the rest of the prompt",
 }
 
 
@@ -60,6 +69,7 @@ def render_story(story: Story, *, width: int, is_full: bool = False) -> Group:
     if story.clusters():
         parts.append(_render_clusters(story))
     parts.extend(_render_judgement(judgement) for judgement in story.judgements)
+    parts.extend(Text(f"chose {describe_choice(choice)}", style="dim") for choice in story.choices)
     parts.extend(Text(f"! {clean(warning)}", style="yellow") for warning in story.warnings)
     if story.answer is not None:
         parts.append(_render_answer(story))
@@ -162,6 +172,19 @@ def _render_answer(story: Story) -> RenderableType:
     )
 
 
+def describe_choice(choice: Choice) -> str:
+    """A choice in a line: what, and why."""
+    whats = {
+        Action.PLAN: "to plan",
+        Action.SKIP_PLAN: "no plan",
+        Action.SAMPLE: f"{choice.n} more candidate{'s' if choice.n != 1 else ''}",
+        Action.JUDGE: f"to judge {choice.n} answers",
+        Action.DECIDE: "to end",
+    }
+    limit = "" if choice.max_tokens is None else f" of at most {choice.max_tokens:,} tokens"
+    return f"{whats[choice.action]}{limit}: {choice.reason}"
+
+
 def describe_bill(story: Story) -> str:
     """The bill in a line."""
     totals = story.totals()
@@ -175,5 +198,15 @@ def describe_bill(story: Story) -> str:
         f"{'' if totals.is_exact else 'at least '}{usage.completion_tokens:,} completion tokens",
     ]
     if usage.draft_tokens:
-        parts.append(f"{usage.accepted_tokens or 0:,} of {usage.draft_tokens:,} drafted tokens accepted")
+        drafts = f"{usage.accepted_tokens or 0:,} of {usage.draft_tokens:,} drafted tokens accepted"
+        parts.append(drafts + _describe_sources(totals.draft_sources))
     return ", ".join(parts) + f", {story.seconds:.1f} s"
+
+
+def _describe_sources(sources: DraftSources | None) -> str:
+    """Where accepted tokens came from, most first; nothing where that is not known."""
+    if sources is None or not sources.accepted:
+        return ""
+    ordered = sorted(sources.accepted.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{count:,} from {_SOURCES.get(source, source)}" for source, count in ordered)
+    return f" ({'' if sources.is_exact else 'by estimate '}{told})"

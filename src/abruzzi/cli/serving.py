@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from abruzzi.models.hosted import TIERS, HostedLimits, find_limits
 from abruzzi.models.openai_client import OpenAIChat
 from abruzzi.models.specs import find_key, parse_spec
 from abruzzi.reasoning.agreement import open_agreement
+from abruzzi.reasoning.lengths import History
 from abruzzi.reasoning.run import Roles
 from abruzzi.reasoning.settings import AskSettings
 from abruzzi.serving.admission import Admission
@@ -157,7 +158,7 @@ async def open_server(
         agree = await stack.enter_async_context(open_agreement())
         metrics = Metrics(version=__version__, models=[offer.id for offer in list_offers(roles.solver.name)])
         limits = serving.limits
-        roles = _keep_headroom(roles, limits, metrics.headroom_waited)
+        roles = replace(_keep_headroom(roles, limits, metrics.headroom_waited), history=History())
         guard = await _open_guard(stack, serving.guard, specs, metrics)
         roles = _wrap(roles, guard.mark)
         rates = Rates(open_storage(limits.storage, os.environ), on_fault=tell_fault)
@@ -210,6 +211,7 @@ def _keep_headroom(roles: Roles, limits: LimitSettings, on_wait: Callable[[float
         ConfigError: the tier is unknown, or has no figures for any of the models.
     """
     held: dict[int, HeadroomChat] = {}
+    headrooms: dict[int, Headroom] = {}
     own = HostedLimits(**{f.name: getattr(limits, f"upstream_{f.name}") for f in fields(HostedLimits)})
     names = [chat.name for chat in (roles.solver, roles.planner, roles.judge)]
     tier = limits.upstream_tier
@@ -223,14 +225,17 @@ def _keep_headroom(roles: Roles, limits: LimitSettings, on_wait: Callable[[float
             headroom = Headroom(limits=own.over(known), on_wait=on_wait)
             if isinstance(chat, OpenAIChat):
                 chat.on_headers = headroom.note
-            held[id(chat)] = HeadroomChat(chat, headroom)
+            held[id(chat)], headrooms[id(chat)] = HeadroomChat(chat, headroom), headroom
         return held[id(chat)]
 
-    return _wrap(roles, hold)
+    def afford(n: int, prompt_tokens: int, tokens_each: int) -> int:
+        return headrooms[id(roles.solver)].affordable(n, prompt_tokens=prompt_tokens, tokens_each=tokens_each)
+
+    return replace(_wrap(roles, hold), afford=afford)
 
 
 def _wrap(roles: Roles, wrap: Callable[[ChatModel], ChatModel]) -> Roles:
-    return Roles(solver=wrap(roles.solver), planner=wrap(roles.planner), judge=wrap(roles.judge))
+    return replace(roles, solver=wrap(roles.solver), planner=wrap(roles.planner), judge=wrap(roles.judge))
 
 
 @asynccontextmanager

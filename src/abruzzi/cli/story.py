@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from abruzzi.ledger import Call, Ledger, Totals
 from abruzzi.nouns import Answer, Candidate, Judgement, Plan
+from abruzzi.reasoning.adaptive import Choice
 from abruzzi.reasoning.events import (
     Answered,
     CallEnded,
@@ -19,6 +20,7 @@ from abruzzi.reasoning.events import (
     CandidateEnded,
     CandidateRestarted,
     CandidatesStarted,
+    Chose,
     Event,
     Failed,
     JudgementMade,
@@ -60,6 +62,8 @@ class Story:
     growing: dict[int, Growing] = field(default_factory=dict[int, Growing])
     candidates: dict[int, Candidate] = field(default_factory=dict[int, Candidate])
     settled: Settled | None = None
+    choices: list[Choice] = field(default_factory=list[Choice])
+    """What was chosen on the way and why, while adapting."""
     judgements: list[Judgement] = field(default_factory=list[Judgement])
     warnings: list[str] = field(default_factory=list[str])
     calls: list[Call] = field(default_factory=list[Call])
@@ -84,13 +88,15 @@ class Story:
                 self.plan = plan
             case CandidatesStarted(n, model):
                 self.solver = model
-                self.growing = {index: Growing() for index in range(n)}
+                self.growing |= {index: Growing() for index in range(n) if index not in self.growing}
             case CandidateDelta(index, text):
                 self._grow(index, text, at_s)
             case CandidateRestarted(index):
                 self.growing[index] = Growing()
             case CandidateEnded(candidate):
                 self.candidates[candidate.index] = candidate
+            case Chose(choice):
+                self.choices.append(choice)
             case Settled():
                 self.settled = event
             case JudgementMade(judgement):
@@ -135,6 +141,7 @@ class Story:
             "plan": to_jsonable_python(self.plan),
             "candidates": [to_jsonable_python(self.candidates[index]) for index in sorted(self.candidates)],
             "judgements": to_jsonable_python(self.judgements),
+            "choices": to_jsonable_python(self.choices),
             "answer": None if answer is None else answer.answer,
             "chosen": None if answer is None else answer.chosen,
             "decided_by": None if answer is None else answer.decided_by.value,

@@ -11,11 +11,12 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from abruzzi.cli.render import clean, describe_bill, render_story
+from abruzzi.cli.render import clean, describe_bill, describe_choice, render_story
 from abruzzi.cli.story import Story
 from abruzzi.reasoning.events import (
     CandidateEnded,
     CandidateRestarted,
+    Chose,
     Event,
     JudgementMade,
     PlanMade,
@@ -110,6 +111,8 @@ class EventsView:
 
 def _describe(event: Event) -> str | None:
     match event:
+        case Chose(choice):
+            return f"chose {describe_choice(choice)}"
         case PlanMade(plan):
             return f"plan: {plan.outcome.value}" + (f" ({plan.reason})" if plan.reason else "")
         case CandidateEnded(candidate):

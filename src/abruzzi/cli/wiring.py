@@ -3,13 +3,17 @@
 The embedded engine starts here and ends with the question. Two roles with the same spec share one model. Roles that
 play on the same weights share one engine, each under its own adapter: ``embedded`` takes the adapter that is shipped
 for the role, ``embedded:FILE.gguf`` one of yours.
+
+Whether the embedded engine speculates is settled here, too. Who opens models says whether one user is behind all that
+will be asked; nothing said means no, and then only methods are used that keep nothing of one question for the next.
 """
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +23,14 @@ from pydantic import BaseModel, ConfigDict
 from abruzzi.cli.progress import download_bar
 from abruzzi.config import DEFAULT_FILE, SHARED_TABLES, build, read_toml
 from abruzzi.engine.adapters import shipped_adapter
+from abruzzi.engine.drafting.attribution import AttributingChat
+from abruzzi.engine.drafting.draft import DraftLimits
+from abruzzi.engine.drafting.tokens import EngineTokens
 from abruzzi.engine.gguf import inspect
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import Adapter, EngineSettings
+from abruzzi.engine.speculation import Method, check_isolated, check_offered, offered_methods, parse_speculation
+from abruzzi.engine.tuned import find_tuned
 from abruzzi.engine.weights import fetch_base
 from abruzzi.errors import ConfigError
 from abruzzi.models.chat import ChatModel
@@ -57,6 +66,8 @@ class ModelSpecs(BaseModel):
     """None: the solver plans."""
     judge: str | None = None
     """None: the solver judges."""
+    speculation: str = "auto"
+    """In the embedded engine: ``off``, a method, ``draft=FILE.gguf``; ``auto``: what ``abruzzi engine tune`` found."""
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -96,16 +107,19 @@ class Weights:
 
 
 @asynccontextmanager
-async def open_roles(specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS) -> AsyncGenerator[Roles]:
+async def open_roles(
+    specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS, is_one_user: bool = False
+) -> AsyncGenerator[Roles]:
     """Open the models that play the roles.
 
     Args:
         specs: which ones.
         n: candidates that will be asked for at once.
         max_slots: completions that the embedded engine decodes side by side, at most.
+        is_one_user: True when all that will be asked comes from one user, who may see it all.
 
     Raises:
-        ConfigError: a key is missing, or a spec cannot be served on this machine.
+        ConfigError: a key is missing, a spec cannot be served on this machine, or its speculation not be used here.
         EngineError: the embedded engine has no weights or does not start.
         ModelError: an endpoint does not say which model it serves.
     """
@@ -116,7 +130,8 @@ async def open_roles(specs: ModelSpecs, *, n: int, max_slots: int = MAX_SLOTS) -
         if isinstance(spec, EmbeddedSpec | HubSpec)
     }
     async with AsyncExitStack() as stack:
-        embedded = await _open_embedded(stack, weights, slots=max(2, min(n, max_slots)))
+        fit = partial(fit_speculation, wanted=specs.speculation, is_one_user=is_one_user)
+        embedded = await _open_embedded(stack, weights, fit, n=min(n, max_slots))
         others: dict[ModelSpec, ChatModel] = {}
         for role, spec in played.items():
             if role not in embedded and spec not in others:
@@ -149,19 +164,35 @@ def find_weights(spec: EmbeddedSpec | HubSpec, role: str) -> Weights:
     return Weights(fetch_weights(EmbeddedSpec()), file) if inspect(file).is_adapter else Weights(file)
 
 
-async def _open_embedded(stack: AsyncExitStack, weights: Mapping[str, Weights], *, slots: int) -> dict[str, ChatModel]:
+async def _open_embedded(
+    stack: AsyncExitStack, weights: Mapping[str, Weights], fit: Callable[[EngineSettings], EngineSettings], *, n: int
+) -> dict[str, ChatModel]:
     """Start an engine for each model, with the adapters of all roles that play on it."""
     opened: dict[str, ChatModel] = {}
     for model in dict.fromkeys(found.model for found in weights.values()):
         playing = {role: found.adapter for role, found in weights.items() if found.model == model}
         files = list(dict.fromkeys(adapter for adapter in playing.values() if adapter is not None))
         adapters = tuple(Adapter(f"{number}-{file.stem}", file) for number, file in enumerate(files))
-        chat = await open_engine(stack, EngineSettings(model=model, slots=slots, adapters=adapters))
+        settings = await anyio.to_thread.run_sync(fit, replace(embedded_settings(model, n), adapters=adapters))
+        engine = await start_engine(stack, settings)
+        chat = await connect(stack, engine)
         for role, adapter in playing.items():
-            opened[role] = (
-                chat if adapter is None else chat.with_adapter(files.index(adapter), name=f"{chat.name}+{adapter.stem}")
+            opened[role] = name_sources(
+                chat
+                if adapter is None
+                else chat.with_adapter(files.index(adapter), name=f"{chat.name}+{adapter.stem}"),
+                engine,
             )
     return opened
+
+
+def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
+    """Have the ledger say where accepted tokens came from, if the engine drafts by the rule that can be replayed."""
+    speculation = engine.settings.speculation
+    if speculation is None or speculation.method is not Method.NGRAM_SIMPLE:
+        return chat
+    limits = DraftLimits(speculation.ngram_tokens, speculation.max_draft_tokens)
+    return AttributingChat(chat, EngineTokens(engine.base_url, engine.api_key), limits)
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
@@ -204,11 +235,44 @@ async def open_model(stack: AsyncExitStack, spec: ModelSpec, *, slots: int) -> C
             return await _open_endpoint(stack, spec)
         case EmbeddedSpec() | HubSpec():
             model = await anyio.to_thread.run_sync(fetch_weights, spec)
-            return await open_engine(stack, EngineSettings(model=model, slots=max(2, slots)))
+            settings = await anyio.to_thread.run_sync(fit_speculation, embedded_settings(model, slots))
+            return await open_engine(stack, settings)
         case ScriptedSpec():
             from abruzzi.models.scripted_demo import demonstrate
 
             return demonstrate()
+
+
+def embedded_settings(model: Path, n: int) -> EngineSettings:
+    """Tell how the embedded engine runs a model for n candidates at once, before speculation is settled."""
+    return EngineSettings(model=model, slots=max(2, n))
+
+
+def fit_speculation(
+    settings: EngineSettings, wanted: str = "auto", *, is_one_user: bool = False, folder: Path | None = None
+) -> EngineSettings:
+    """Settle whether an engine speculates, and how.
+
+    Args:
+        settings: the engine's.
+        wanted: ``auto`` takes what was measured for such an engine on this machine, and otherwise nothing; see
+            ``parse_speculation`` for the rest.
+        is_one_user: False keeps out what drafts from other questions.
+        folder: where measurements are kept; None: the cache folder.
+
+    Raises:
+        ConfigError: there is no such method, the installed library does not have it, or it is not for several users.
+        EngineStartError: the library cannot be loaded.
+    """
+    if wanted == "auto":
+        tuned = find_tuned(folder or cache_folder(os.environ), settings)
+        return replace(settings, speculation=None if tuned is None else tuned.pick(is_one_user=is_one_user))
+    speculation = parse_speculation(wanted)
+    if speculation is not None:
+        if not is_one_user:
+            check_isolated(speculation)
+        check_offered(speculation, offered_methods())
+    return replace(settings, speculation=speculation)
 
 
 async def _open_endpoint(stack: AsyncExitStack, spec: EndpointSpec) -> ChatModel:
@@ -227,9 +291,20 @@ async def _open_endpoint(stack: AsyncExitStack, spec: EndpointSpec) -> ChatModel
 
 async def open_engine(stack: AsyncExitStack, settings: EngineSettings) -> OpenAIChat:
     """Start the embedded engine and a client for it; ``stack`` closes both."""
+    return await connect(stack, await start_engine(stack, settings))
+
+
+async def start_engine(stack: AsyncExitStack, settings: EngineSettings) -> Engine:
+    """Start the embedded engine; ``stack`` stops it."""
     engine = Engine(settings)
     stack.push_async_callback(_stop_engine, engine)
     await anyio.to_thread.run_sync(engine.start)
+    return engine
+
+
+async def connect(stack: AsyncExitStack, engine: Engine) -> OpenAIChat:
+    """Make a client of a running engine; ``stack`` closes it."""
+    settings = engine.settings
     chat = OpenAIChat(
         engine.base_url,
         model=engine.model,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from abruzzi.engine.cores import physical_cores
+from abruzzi.engine.speculation import Speculation
 from abruzzi.errors import ConfigError
 
 
@@ -19,19 +20,6 @@ class Adapter:
 
     name: str
     path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Speculation:
-    """Speculative decoding from the text so far: what followed the last few tokens before is proposed again.
-
-    The text stays the same. It pays for models bound by memory and for copying tasks; on two cores a 135M model is
-    bound by arithmetic and gets slower, so it is off unless asked for.
-    """
-
-    ngram_tokens: int = 3
-    """How many last tokens are looked up."""
-    max_draft_tokens: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,8 @@ class Order:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dumps``."""
-        return asdict(self)
+        speculation = None if self.speculation is None else self.speculation.to_json()
+        return {**asdict(self), "speculation": speculation}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Order":
@@ -110,6 +99,6 @@ class Order:
         speculation = data["speculation"]
         typed: dict[str, Any] = {
             "adapters": tuple(data["adapters"]),
-            "speculation": None if speculation is None else Speculation(**speculation),
+            "speculation": None if speculation is None else Speculation.from_json(speculation),
         }
         return cls(**{**data, **typed})

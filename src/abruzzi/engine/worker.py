@@ -19,9 +19,12 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from abruzzi.engine import loopback
 from abruzzi.engine.settings import Order
+from abruzzi.engine.speculation import tell_native
 
 _PR_SET_PDEATHSIG = 1
+_OWN_TIMEOUT_S = 60.0
 
 
 def main() -> None:
@@ -50,7 +53,7 @@ def serve(order: Order) -> Any:
     """Load the model and start llama.cpp's server; it serves for as long as the returned object lives.
 
     Raises:
-        RuntimeError: llama.cpp gave up; the reason is on stderr.
+        RuntimeError: llama.cpp gave up, or could not set up the drafts; the reason is on stderr.
         ImportError: there is no xllamacpp on this platform.
     """
     native: Any = importlib.import_module("xllamacpp")
@@ -68,17 +71,29 @@ def serve(order: Order) -> Any:
     # Scale 0: an adapter works only in the requests that ask for it.
     params.lora_adapters = [native.CommonAdapterLoraInfo(path, 0.0) for path in order.adapters]
     if order.speculation is not None:
-        kind = native.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE
-        params.speculative.types = [kind]
-        params.speculative.ngram_simple.size_n = order.speculation.ngram_tokens
-        params.speculative.ngram_simple.size_m = order.speculation.max_draft_tokens
+        tell_native(native, params, order.speculation, threads=order.threads)
     params.hostnames = ["127.0.0.1"]
     params.port = order.port
     params.api_keys = [order.api_key]
     params.endpoint_metrics = params.endpoint_slots = True
     params.ui = params.warmup = params.fit_params = False
     params.verbosity = 1  # errors only
-    return native.Server(params)
+    server = native.Server(params)
+    if order.speculation is not None:
+        _check_drafting(server.listening_address, order)
+    return server
+
+
+def _check_drafting(url: str, order: Order) -> None:
+    """Refuse to serve without the drafts that were asked for: llama.cpp only logs that it could not set them up.
+
+    Raises:
+        RuntimeError: it could not.
+    """
+    reply = loopback.get(url, "/slots", api_key=order.api_key, timeout_s=_OWN_TIMEOUT_S)
+    if not all(slot["speculative"] for slot in json.loads(reply.body)):
+        assert order.speculation is not None, "drafts were asked for"
+        raise RuntimeError(f"llama.cpp set up no speculation by {order.speculation.name}")
 
 
 def _claim_stdout() -> TextIO:

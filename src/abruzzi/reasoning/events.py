@@ -9,6 +9,14 @@ from dataclasses import dataclass
 
 from abruzzi.ledger import Call
 from abruzzi.nouns import Answer, Candidate, Judgement, Plan
+from abruzzi.reasoning.adaptive import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Chose:
+    """The next step was chosen, while adapting."""
+
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class PlanMade:
 
 @dataclass(frozen=True, slots=True)
 class CandidatesStarted:
-    """The solver was asked for this many candidates."""
+    """The solver was asked for this many candidates, those of earlier waves included."""
 
     n: int
     model: str
@@ -111,7 +119,8 @@ class Failed:
 
 
 Event = (
-    PlanStarted
+    Chose
+    | PlanStarted
     | PlanDelta
     | PlanMade
     | CandidatesStarted

@@ -12,6 +12,9 @@ The order of business, and what each step falls back on:
 In a conversation a reply that ended by itself is complete without a short answer in it, and so are calls of tools: they
 are clustered by ``ballot`` and judged like answers.
 
+While adapting, the same steps are taken one at a time, each chosen by ``adaptive`` from what those before have yielded
+and what is left of the budgets.
+
 The hard deadline cuts any of these short and loses nothing that was finished. The pipeline never returns None: it
 returns an ``Answer`` or raises a typed error, and everything finished before the error stands in the run.
 """
@@ -23,13 +26,15 @@ import anyio
 from abruzzi.errors import ConfigError, ModelTimeoutError, NoCandidateError
 from abruzzi.nouns import Answer, Candidate, DecidedBy, FinishReason, PlanOutcome
 from abruzzi.reasoning import paper
+from abruzzi.reasoning.adaptive import Action, choose_next
 from abruzzi.reasoning.conversation import read_reply
 from abruzzi.reasoning.events import Answered, JudgementMade
 from abruzzi.reasoning.judge import NewMark, compare, new_mark
 from abruzzi.reasoning.leak import holds_answer
+from abruzzi.reasoning.observation import observe, remember
 from abruzzi.reasoning.plan import make_plan
 from abruzzi.reasoning.run import Run, check_question
-from abruzzi.reasoning.sample import sample
+from abruzzi.reasoning.sample import Sampler, sample
 from abruzzi.reasoning.tally import find_majority, group_clusters, pick_speaker
 from abruzzi.reasoning.tournament import Contender, pair_up, settle
 
@@ -52,15 +57,47 @@ async def answer(run: Run, *, make_mark: NewMark = new_mark) -> Answer:
     with anyio.move_on_at(run.hard_deadline) as limit:
         if run.settings.preset == "paper":
             chosen = await paper.choose(run)
+        elif run.settings.adapt:
+            chosen = await _adapt(run, make_mark)
         else:
             await sample(run, await make_plan(run))
             chosen = await choose(run, make_mark=make_mark)
     if limit.cancelled_caught:
         run.warn(f"the hard deadline of {run.settings.hard_deadline_s:g} s cut the question short")
+    if run.settings.adapt:
+        remember(run)
     candidate, decided_by = chosen or choose_without_judge(run)
     result = _conclude(run, candidate, decided_by)
     run.tell(Answered(result))
     return result
+
+
+async def _adapt(run: Run, make_mark: NewMark) -> tuple[Candidate, DecidedBy]:
+    """Take one step after another, each chosen by what those before have yielded.
+
+    Raises:
+        NoCandidateError: the budget has no room for a single candidate, or none holds any text.
+    """
+    sampler, may_plan = Sampler(run), run.settings.plan != "off"
+    while True:
+        choice = choose_next(observe(run, may_plan=may_plan))
+        run.choose(choice)
+        match choice.action:
+            case Action.PLAN:
+                await make_plan(run)
+                may_plan = False
+            case Action.SKIP_PLAN:
+                may_plan = False
+            case Action.SAMPLE:
+                num_later = run.settings.n - len(run.candidates) - choice.n
+                await sampler.draw(run.plan, choice.n, choice.max_tokens, num_later=num_later)
+            case Action.JUDGE:
+                groups = group_clusters(list(run.candidates.values()))
+                return await _judge(run, groups[: choice.n], make_mark)
+            case Action.DECIDE:
+                if not run.candidates:
+                    raise NoCandidateError(f"the budget is too small for a candidate: {choice.reason}; raise it")
+                return choose_without_judge(run)
 
 
 async def choose(run: Run, *, make_mark: NewMark = new_mark) -> tuple[Candidate, DecidedBy]:
@@ -73,6 +110,11 @@ async def choose(run: Run, *, make_mark: NewMark = new_mark) -> tuple[Candidate,
     votes = [c.cluster for c in run.candidates.values()]
     if len(groups) < 2 or find_majority(votes, num_running=0) is not None or not run.settings.judge:
         return choose_without_judge(run)
+    return await _judge(run, groups, make_mark)
+
+
+async def _judge(run: Run, groups: list[list[Candidate]], make_mark: NewMark) -> tuple[Candidate, DecidedBy]:
+    """Let clusters meet, as long as the soft deadline allows."""
     with anyio.move_on_at(run.soft_deadline) as limit:
         return await _hold_tournament(run, [Contender(pick_speaker(g), len(g)) for g in groups], make_mark())
     assert limit.cancelled_caught, "the tournament returns unless the deadline cancels it"

@@ -70,9 +70,10 @@ def planner_messages(question: str) -> tuple[Message, ...]:
     return Message("system", system), Message("user", fill(user, question=question))
 
 
-async def _ask_planner(run: Run) -> Plan:
+def plan_request(run: Run) -> ChatRequest:
+    """Write the planner's request, within its share of the token budget."""
     left = run.tokens_left()
-    request = ChatRequest(
+    return ChatRequest(
         role=Role.PLANNER,
         messages=planner_messages(run.told),
         max_tokens=run.settings.plan_tokens
@@ -83,6 +84,10 @@ async def _ask_planner(run: Run) -> Plan:
         schema=PLAN_SCHEMA,
         timeouts=run.settings.timeouts,
     )
+
+
+async def _ask_planner(run: Run) -> Plan:
+    request = plan_request(run)
 
     def emit(event: ChatEvent) -> None:
         if isinstance(event, TextDelta):

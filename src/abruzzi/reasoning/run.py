@@ -14,8 +14,10 @@ from abruzzi.errors import DataError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatModel
 from abruzzi.nouns import Candidate, Judgement, Plan, PlanOutcome
+from abruzzi.reasoning.adaptive import Choice
 from abruzzi.reasoning.conversation import Conversation, describe
-from abruzzi.reasoning.events import CallEnded, Event, Listen, Warned, ignore
+from abruzzi.reasoning.events import CallEnded, Chose, Event, Listen, Warned, ignore
+from abruzzi.reasoning.lengths import History
 from abruzzi.reasoning.settings import AskSettings
 
 MAX_QUESTION_BYTES = 1_000_000
@@ -28,6 +30,9 @@ BYTES_PER_TOKEN = 8
 Agree = Callable[[str, str], Awaitable[bool]]
 """Decides whether two final answers are equal; may take long, never hangs."""
 
+Afford = Callable[[int, int, int], int]
+"""Says how many of n candidates the solver's rate limits have room for: ``(n, prompt_tokens, tokens_each)`` → 0…n."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -36,6 +41,11 @@ class Roles:
     solver: ChatModel
     planner: ChatModel
     judge: ChatModel
+    afford: Afford | None = None
+    """None where no rate limits are known; read only while adapting."""
+    history: History | None = None
+    """How long past candidates were, of whoever keeps the models open; read and filled only while adapting. None leaves
+    every question to itself, so that a score does not depend on the order of its items."""
 
 
 @dataclass(slots=True)
@@ -51,6 +61,8 @@ class Run:
     plan: Plan = field(default_factory=lambda: Plan(PlanOutcome.OFF))
     candidates: dict[int, Candidate] = field(default_factory=dict[int, Candidate])
     judgements: list[Judgement] = field(default_factory=list[Judgement])
+    choices: list[Choice] = field(default_factory=list[Choice])
+    """What was chosen on the way and why; empty unless adapting."""
     warnings: list[str] = field(default_factory=list[str])
     started: float = field(default=math.nan)
     """Event-loop time at which answering began."""
@@ -86,6 +98,11 @@ class Run:
         """Completion tokens that the budget still allows; None without a budget."""
         budget = self.settings.token_budget
         return None if budget is None else max(0, budget - self.ledger.totals().usage.completion_tokens)
+
+    def choose(self, choice: Choice) -> None:
+        """Record a choice."""
+        self.choices.append(choice)
+        self.listen(Chose(choice))
 
     def tell(self, event: Event) -> None:
         """Pass an event on."""

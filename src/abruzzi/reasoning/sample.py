@@ -1,9 +1,9 @@
 """Samples the candidates of one question, and stops as soon as more of them could change nothing.
 
-All candidates come from one request where the endpoint honours ``n``, so that their common prompt is computed once.
-Each is read and clustered the moment it ends. Sampling ends when all have ended, when a majority is safe
-(``tally.find_majority``), or when the soft deadline finds a complete candidate; the rest is then cancelled upstream,
-and what the cancelled ones had said so far stays on record.
+All candidates (while adapting, those of a wave) come from one request where the endpoint honours ``n``, so that their
+common prompt is computed once. Each is read and clustered the moment it ends. Sampling ends when all have ended, when a
+majority is safe (``tally.find_majority``), or when the soft deadline finds a complete candidate; the rest is then
+cancelled upstream, and what the cancelled ones had said so far stays on record.
 """
 
 import math
@@ -46,8 +46,16 @@ def solver_messages(question: str, plan: str = "") -> tuple[Message, ...]:
     return Message("system", system), Message("user", content)
 
 
-def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatRequest:
-    """Write the solver's request."""
+def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None, *, first: int = 0) -> ChatRequest:
+    """Write the solver's request.
+
+    Args:
+        run: the question under way.
+        plan: what the candidates are shown, if it is one.
+        n: how many.
+        max_tokens: of each; None leaves it to the server.
+        first: index of the first; each has a seed of its own.
+    """
     settings, shown_plan = run.settings, plan.text if plan.outcome is PlanOutcome.PLANNED else ""
     request = ChatRequest(
         role=Role.SOLVER,
@@ -57,7 +65,7 @@ def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None) -> ChatR
         temperature=settings.temperature,
         top_p=settings.top_p,
         stop=settings.stop,
-        seed=settings.seed,
+        seed=None if settings.seed is None else settings.seed + first,
         logprobs=True,
         timeouts=settings.timeouts,
     )
@@ -84,23 +92,7 @@ async def sample(run: Run, plan: Plan) -> None:
         ModelError: every request failed before a single token came; the first failure.
     """
     n, max_tokens = _fit_budget(run)
-    run.tell(CandidatesStarted(n, run.roles.solver.name))
-    sampler = _Sampler(run, n)
-    try:
-        async with anyio.create_task_group() as group:
-            if run.settings.share_prefix:
-                group.start_soon(sampler.request, 0, solve_request(run, plan, n, max_tokens))
-            else:
-                for index in range(n):
-                    group.start_soon(sampler.request, index, solve_request(run, plan, 1, max_tokens))
-            await sampler.collect()
-            group.cancel_scope.cancel()
-    finally:
-        sampler.keep_unfinished()
-    if sampler.first_error is not None and not any(
-        c.text or c.reasoning or c.tool_calls for c in run.candidates.values()
-    ):
-        raise sampler.first_error
+    await Sampler(run).draw(plan, n, max_tokens)
 
 
 def _fit_budget(run: Run) -> tuple[int, int | None]:
@@ -115,20 +107,56 @@ def _fit_budget(run: Run) -> tuple[int, int | None]:
     return fitting, share if max_tokens is None else min(share, max_tokens)
 
 
-class _Sampler:
-    """Collects the completions of one question's solver requests."""
+class Sampler:
+    """Draws the candidates of one question, in one wave or several, and clusters them all together."""
 
-    def __init__(self, run: Run, n: int) -> None:
+    def __init__(self, run: Run) -> None:
+        """Begin with no candidate."""
         self._run = run
-        self._n = n
-        self._drafts = [_Draft() for _ in range(n)]
+        self._n = 0
+        """Candidates asked for so far."""
+        self._num_later = 0
+        """Candidates that may yet be asked for in later waves."""
+        self._drafts: list[_Draft] = []
         self._clustering = Clustering(run)
         self._send: MemoryObjectSendStream[Completion]
         self._receive: MemoryObjectReceiveStream[Completion]
-        self._send, self._receive = anyio.create_memory_object_stream[Completion](math.inf)
-        self.first_error: ModelError | None = None
+        self._first_error: ModelError | None = None
 
-    async def request(self, offset: int, request: ChatRequest) -> None:
+    async def draw(self, plan: Plan, num: int, max_tokens: int | None, *, num_later: int = 0) -> None:
+        """Draw a wave of candidates into ``run.candidates``; those cut off stand there too.
+
+        Args:
+            plan: what they are shown.
+            num: how many.
+            max_tokens: of each; None leaves it to the server.
+            num_later: how many may yet follow; they too could overturn a majority.
+
+        Raises:
+            ModelError: every request so far failed before a single token came; the first failure.
+        """
+        run, first = self._run, self._n
+        self._n, self._num_later = first + num, num_later
+        self._drafts += [_Draft() for _ in range(num)]
+        self._send, self._receive = anyio.create_memory_object_stream[Completion](math.inf)
+        run.tell(CandidatesStarted(self._n, run.roles.solver.name))
+        try:
+            async with anyio.create_task_group() as group:
+                if run.settings.share_prefix:
+                    group.start_soon(self._request, first, solve_request(run, plan, num, max_tokens, first=first))
+                else:
+                    for index in range(first, self._n):
+                        group.start_soon(self._request, index, solve_request(run, plan, 1, max_tokens, first=index))
+                await self._collect()
+                group.cancel_scope.cancel()
+        finally:
+            self._keep_unfinished()
+        if self._first_error is not None and not any(
+            c.text or c.reasoning or c.tool_calls for c in run.candidates.values()
+        ):
+            raise self._first_error
+
+    async def _request(self, offset: int, request: ChatRequest) -> None:
         """Make one request; its choices are the candidates from ``offset`` on."""
         ended: set[int] = set()
 
@@ -150,12 +178,12 @@ class _Sampler:
         try:
             await self._run.roles.solver.complete(request, ledger=self._run.ledger, emit=emit)
         except ModelError as error:
-            self.first_error = self.first_error or error
+            self._first_error = self._first_error or error
             for index in range(request.n):
                 if index not in ended:
                     self._send.send_nowait(_failure(offset + index, str(error), self._run.seconds))
 
-    async def collect(self) -> None:
+    async def _collect(self) -> None:
         """Take completions as they end, until no more are needed."""
         run = self._run
         while len(run.candidates) < self._n:
@@ -184,13 +212,13 @@ class _Sampler:
     def _is_settled(self) -> bool:
         ended = self._run.candidates.values()
         num_running = self._n - len(ended)
-        majority = find_majority([c.cluster for c in ended], num_running)
+        majority = find_majority([c.cluster for c in ended], max(num_running, min(1, self._num_later)))
         if majority is not None and num_running:
             size = sum(c.cluster == majority for c in ended)
             self._run.tell(Settled(majority, size, num_running))
         return majority is not None
 
-    def keep_unfinished(self) -> None:
+    def _keep_unfinished(self) -> None:
         """Keep on record what the candidates that were cut off had said."""
         for index, draft in enumerate(self._drafts):
             if index in self._run.candidates:

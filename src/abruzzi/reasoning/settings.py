@@ -56,6 +56,15 @@ class AskSettings(BaseModel):
     """A stream that pauses for longer has failed."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Completion tokens for the whole question; parts that no longer fit are left out, the judge first."""
+    adapt: bool = False
+    """Choose plan, candidates and judge as the question goes, within the soft deadline, ``token_budget`` and ``money``;
+    ``n`` is then the most candidates there may be. Without effect under the preset ``paper``."""
+    money: Annotated[float, Field(gt=0)] | None = None
+    """What the question may cost, in the currency of the prices; needs ``adapt``."""
+    prompt_price: Annotated[float, Field(ge=0)] | None = None
+    """Per million prompt tokens, cached ones alike; of the dearest model where several play."""
+    completion_price: Annotated[float, Field(ge=0)] | None = None
+    """Per million completion tokens, likewise."""
 
     @property
     def timeouts(self) -> Timeouts:
@@ -68,5 +77,18 @@ class AskSettings(BaseModel):
             raise ValueError(
                 f"soft_deadline_s={self.soft_deadline_s:g} is after hard_deadline_s={self.hard_deadline_s:g}; "
                 "make it smaller"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_money(self) -> Self:
+        if self.money is None:
+            return self
+        if not self.adapt or self.preset == "paper":
+            raise ValueError(f"money={self.money:g} is kept only while adapting; set adapt, and no preset")
+        if self.prompt_price is None or self.completion_price is None:
+            raise ValueError(
+                f"money={self.money:g} says nothing without prices; set prompt_price and completion_price, per million "
+                "tokens"
             )
         return self
