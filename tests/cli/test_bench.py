@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from abruzzi.cli.ratios import median_ratio
 from tests.cli.running import run
 
 MOST_CALLS = {
@@ -16,17 +15,20 @@ MOST_CALLS = {
 }
 
 
-def test_ratios_are_taken_pair_by_pair() -> None:
-    assert median_ratio([2.0, 30.0, 4.0], [1.0, 10.0, 4.0]) == 2.0
+def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "bench", "embedded", "-m", "http://localhost:9/v1")
+    assert done.code == 2
+    assert "embedded" in done.err
 
 
 @pytest.mark.slow
 def test_calls_and_wall_time_against_the_published_pipeline(tmp_path: Path) -> None:
-    rows = run(tmp_path, "bench", "pipeline", "--repeats", "3", "--json").json["rows"]
-    assert len(rows) == 10
-    for row in rows:
+    bench = run(tmp_path, "bench", "pipeline", "--repeats", "3", "--json").json["benches"]["pipeline"]
+    assert len(bench["rows"]) == len(bench["ratios"]) == 10
+    for row, ratio in zip(bench["rows"], bench["ratios"], strict=True):
         assert row["calls"] <= MOST_CALLS[row["scenario"]]
         assert row["published_calls"] == (11 if row["scenario"].startswith("hard") else 8)
-        assert row["wall_ratio"] <= 1.1
+        assert row["wall_ratio"] == ratio["ratio"] <= 1.1
+        assert ratio["low"] <= ratio["ratio"] <= ratio["high"]
         if row["delays"] == "equal" and "three agree" in row["scenario"]:
             assert row["wall_ratio"] <= 0.75

@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from abruzzi.cli.ratios import median_ratio
+from abruzzi.cli.bench_report import Report
+from abruzzi.cli.ratios import Ratio, estimate_ratio
 from abruzzi.errors import ModelError
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatRequest
@@ -92,7 +93,7 @@ class _Measured:
     calls: list[int] = field(default_factory=list[int])
 
 
-async def measure(repeats: int) -> list[dict[str, Any]]:
+async def measure(repeats: int) -> Report:
     """Measure every scenario under both models of delay.
 
     Args:
@@ -103,6 +104,7 @@ async def measure(repeats: int) -> list[dict[str, Any]]:
     """
     rng = random.Random(7)
     rows: list[dict[str, Any]] = []
+    ratios: list[Ratio] = []
     for delays in ("equal", "tokens"):
         for scenario, answers in SCENARIOS.items():
             found = {"default": _Measured(), "paper": _Measured()}
@@ -114,6 +116,8 @@ async def measure(repeats: int) -> list[dict[str, Any]]:
                     measured.seconds.append(seconds)
                     measured.calls.append(calls)
             ours, theirs = found["default"], found["paper"]
+            name = f"preset default / paper, {scenario}, delays {delays}, wall"
+            ratios.append(estimate_ratio(name, ours.seconds, theirs.seconds))
             rows.append(
                 {
                     "delays": delays,
@@ -122,10 +126,10 @@ async def measure(repeats: int) -> list[dict[str, Any]]:
                     "published_calls": max(theirs.calls),
                     "seconds": statistics.median(ours.seconds),
                     "published_seconds": statistics.median(theirs.seconds),
-                    "wall_ratio": median_ratio(ours.seconds, theirs.seconds),
+                    "wall_ratio": ratios[-1].value,
                 }
             )
-    return rows
+    return Report("preset default against preset paper, same endpoint, same delays", rows, ratios)
 
 
 async def _ask(play: _Play, preset: str) -> tuple[float, int]:
