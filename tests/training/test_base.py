@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a LoRA adapter"):
         find_base(str(tmp_path / "adapter.gguf"), cache_dir=tmp_path)
     (tmp_path / "blocked").touch()
-    with pytest.raises(WeightsError, match="cannot write the converted model"):
+    with pytest.raises(WeightsError, match="cannot write the model"):
         convert_gguf(file, tmp_path / "blocked")
 
 

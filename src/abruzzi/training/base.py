@@ -4,12 +4,13 @@
     FOLDER                    a Hugging Face folder: config.json, *.safetensors, tokenizer
     FILE.gguf                 a GGUF file of the llama family
     hf:ORG/REPO@REVISION      a repository of a hub, at a commit, tag or branch
+    draft:SHAPE:MODEL         the start of a draft model for one of these, e.g. draft:4x192:embedded; see ``draft``
 
 A GGUF file is converted once into a Hugging Face folder in the cache (dequantised to float32, tied embeddings stay
 tied) and read from there ever after, so that what is trained is what the engine runs. transformers does that, and gets
 two things wrong that are put right here: a quantised model cannot be saved unless it is told to dequantise, and its
 tokenizer forgets how llama.cpp splits text before merging (SmolLM's digits): a quarter of short strings with digits and
-blanks came out otherwise.
+blanks came out otherwise. A draft's start is likewise made once.
 
 It runs no code from a repository, and it converts no GGUF file whose tokenizer was not checked against llama.cpp.
 """
@@ -39,11 +40,13 @@ from abruzzi.engine.gguf import inspect
 from abruzzi.engine.lock import locked
 from abruzzi.engine.weights import fetch_base
 from abruzzi.errors import ConfigError, WeightsError
+from abruzzi.training.draft import make_draft, parse_shape
 
 EMBEDDED_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
-FORMS = "embedded, a folder, FILE.gguf or hf:ORG/REPO@REVISION"
+FORMS = "embedded, a folder, FILE.gguf, hf:ORG/REPO@REVISION or draft:SHAPE:MODEL"
 
 _HUB_SPEC = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
+_DRAFT_SPEC = re.compile(r"draft:(?P<shape>[^:]*):(?P<model>.+)")
 _HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -136,6 +139,11 @@ def find_base(spec: str, *, cache_dir: Path) -> Source:
         if match is None:
             raise ConfigError(f"{spec!r} names no pinned repository: write hf:ORG/REPO@REVISION")
         return Source(spec, _check_folder(fetch_snapshot(match["repo"], match["revision"], cache_dir=cache_dir)))
+    if spec.startswith("draft:"):
+        match = _DRAFT_SPEC.fullmatch(spec)
+        if match is None:
+            raise ConfigError(f"{spec!r} names no draft: write draft:SHAPE:MODEL, e.g. draft:4x192:embedded")
+        return Source(spec, start_draft(match["shape"], match["model"], cache_dir=cache_dir))
     path = Path(spec)
     if path.suffix == ".gguf":
         return Source(spec, convert_gguf(path, cache_dir), path)
@@ -234,24 +242,63 @@ def convert_gguf(file: Path, cache_dir: Path) -> Path:
         raise ConfigError(f"{file} is a LoRA adapter: give the model that it belongs to")
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    parent = cache_dir / "converted"
-    folder = parent / f"{file.stem}-{digest[:16]}"
+    return _make_once(cache_dir / "converted" / f"{file.stem}-{digest[:16]}", lambda work: _convert(file, work))
+
+
+def start_draft(shape: str, spec: str, *, cache_dir: Path) -> Path:
+    """Make the start of a draft model, or find the one made before.
+
+    Args:
+        shape: ``LAYERSxWIDTH`` or ``LAYERS``; see ``draft``.
+        spec: of the model that it drafts for.
+        cache_dir: our cache; the folder lies in its folder ``drafts``, named by shape and base.
+
+    Returns:
+        The folder: weights, configuration, and the base's tokenizer with its chat template.
+
+    Raises:
+        ConfigError: there is no such shape or base, or the one does not fit the other.
+        WeightsError: the base's weights are missing or broken, or the cache cannot be written.
+    """
+    parsed = parse_shape(shape)
+    source = find_base(spec, cache_dir=cache_dir)
+
+    def write(work: Path) -> None:
+        """Write the folder."""
+        cast("Any", make_draft(load_model(source.folder, dtype=torch.float32), parsed)).save_pretrained(work)
+        cast("Any", load_tokenizer(source.folder)).save_pretrained(work)
+
+    return _make_once(cache_dir / "drafts" / f"{shape}-{identify(source.folder)[:16]}", write)
+
+
+def _make_once(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Have a folder of the cache written beside its place and moved there whole, if it is not there yet."""
+    parent = folder.parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with locked(parent / ".lock"):
-            if not folder.is_dir():
-                for stale in parent.glob(".part-*"):
-                    shutil.rmtree(stale, ignore_errors=True)
-                _convert(file, folder)
+            if folder.is_dir():
+                return folder
+            for stale in parent.glob(".part-*"):
+                shutil.rmtree(stale, ignore_errors=True)
+            work = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))
+            try:
+                write(work)
+                for written in work.iterdir():
+                    written.chmod(0o644)
+                work.chmod(0o755)
+                work.replace(folder)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"cannot write the converted model {folder} ({_first_line(error)}): make room, or choose another cache"
+            f"cannot write the model {folder} ({_first_line(error)}): make room, or choose another cache"
         ) from error
     return folder
 
 
-def _convert(file: Path, folder: Path) -> None:
-    """Write the folder beside its place and move it there whole; the lock is held."""
+def _convert(file: Path, work: Path) -> None:
+    """Write a GGUF file's model and tokenizer into a folder."""
     split = _SPLITS.get(_split_name(file))
     if split is None:
         raise ConfigError(
@@ -259,7 +306,6 @@ def _convert(file: Path, folder: Path) -> None:
             f"{', '.join(_SPLITS)}); give the model's Hugging Face folder instead"
         )
     where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-    work = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
         tokenizer = cast("Any", AutoTokenizer).from_pretrained(file.parent, **where)
         tokenizer.backend_tokenizer.pre_tokenizer = split()
@@ -268,16 +314,10 @@ def _convert(file: Path, folder: Path) -> None:
             file.parent, **where, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
         )
         model.save_pretrained(work)
-        for written in work.iterdir():
-            written.chmod(0o644)
-        work.chmod(0o755)
-        work.replace(folder)
     except ImportError as error:
         raise missing_package("a GGUF model to be trained", "accelerate", extra="train") from error
     except ValueError as error:
         raise ConfigError(f"{file} cannot be converted: {_first_line(error)}; give a folder instead") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _split_name(file: Path) -> str:
