@@ -41,9 +41,9 @@ class Roles:
     solver: ChatModel
     planner: ChatModel
     judge: ChatModel
-    afford: Afford | None = None
+    afford: Afford | None = field(default=None, kw_only=True)
     """None where no rate limits are known; read only while adapting."""
-    history: History | None = None
+    history: History | None = field(default=None, kw_only=True)
     """How long past candidates were, of whoever keeps the models open; read and filled only while adapting. None leaves
     every question to itself, so that a score does not depend on the order of its items."""
 

@@ -37,15 +37,16 @@ def post(engine: Engine, path: str, body: dict[str, Any]) -> Any:
         return json.load(reply)
 
 
+def list_tokens(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    logprobs: dict[str, Any] = choice.get("logprobs") or {}
+    return logprobs.get("content", [])
+
+
 def read_ids(stream: Stream, end: int) -> tuple[int, ...]:
     """Read the sampled tokens; the end-of-text token is counted and not told."""
-    told = [
-        token["id"]
-        for chunk in stream.chunks
-        for choice in chunk["choices"]
-        for token in (choice.get("logprobs") or {}).get("content", [])
-    ]
-    num_untold = stream.chunks[-1]["timings"]["predicted_n"] - len(told)
+    chunks: list[Any] = stream.chunks
+    told = [token["id"] for chunk in chunks for choice in chunk["choices"] for token in list_tokens(choice)]
+    num_untold: int = chunks[-1]["timings"]["predicted_n"] - len(told)
     assert num_untold in (0, 1)
     return (*told, *[end] * num_untold)
 
