@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from abruzzi.nouns import Candidate, FinishReason, Judgement, Plan, PlanOutcome, ToolCall, Vote
+from abruzzi.reasoning.adaptive import Action, Choice, State, Stock
 from abruzzi.reasoning.events import (
     CandidateDelta,
     CandidateEnded,
     CandidateRestarted,
     CandidatesStarted,
+    Chose,
     Event,
     JudgementMade,
     PlanDelta,
@@ -69,6 +71,13 @@ def test_steps_of_several_candidates_are_thoughts() -> None:
         "  With candidate 1 first: The first adds up.",
         "Note: the judge gave no verdict",
     ]
+
+
+def test_what_was_chosen_while_adapting_is_told_with_its_reason() -> None:
+    state = State(n=5, votes=(), seconds=Stock(1200, 1200))
+    chosen = Chose(Choice(Action.SAMPLE, "2 agree first", state, n=2, max_tokens=100))
+    told = tell(Narrator(is_live=False), chosen, CandidatesStarted(2, "m"))["reasoning"]
+    assert told == "Chose 2 more candidates of at most 100 tokens: 2 agree first.\nAsking for 2 candidates.\n"
 
 
 def test_a_plan_that_did_not_stream_is_told_whole_and_a_missing_one_says_why() -> None:

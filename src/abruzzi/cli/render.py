@@ -16,7 +16,7 @@ from rich.text import Text
 from abruzzi.cli.story import Story
 from abruzzi.ledger import DraftSources
 from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, PlanOutcome
-from abruzzi.reasoning.adaptive import Action, Choice
+from abruzzi.reasoning.adaptive import describe_choice
 
 TAIL_LINES = 8
 """Lines of a candidate that stay in sight."""
@@ -170,19 +170,6 @@ def _render_answer(story: Story) -> RenderableType:
         subtitle_align="left",
         border_style="bold green",
     )
-
-
-def describe_choice(choice: Choice) -> str:
-    """A choice in a line: what, and why."""
-    whats = {
-        Action.PLAN: "to plan",
-        Action.SKIP_PLAN: "no plan",
-        Action.SAMPLE: f"{choice.n} more candidate{'s' if choice.n != 1 else ''}",
-        Action.JUDGE: f"to judge {choice.n} answers",
-        Action.DECIDE: "to end",
-    }
-    limit = "" if choice.max_tokens is None else f" of at most {choice.max_tokens:,} tokens"
-    return f"{whats[choice.action]}{limit}: {choice.reason}"
 
 
 def describe_bill(story: Story) -> str:

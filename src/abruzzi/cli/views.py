@@ -11,8 +11,9 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from abruzzi.cli.render import clean, describe_bill, describe_choice, render_story
+from abruzzi.cli.render import clean, describe_bill, render_story
 from abruzzi.cli.story import Story
+from abruzzi.reasoning.adaptive import describe_choice
 from abruzzi.reasoning.events import (
     CandidateEnded,
     CandidateRestarted,

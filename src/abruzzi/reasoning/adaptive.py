@@ -122,6 +122,19 @@ class Choice:
     """Per candidate; None leaves it to the model."""
 
 
+def describe_choice(choice: Choice) -> str:
+    """A choice in a line: what, and why."""
+    whats = {
+        Action.PLAN: "to plan",
+        Action.SKIP_PLAN: "no plan",
+        Action.SAMPLE: f"{choice.n} more candidate{'s' if choice.n != 1 else ''}",
+        Action.JUDGE: f"to judge {choice.n} answers",
+        Action.DECIDE: "to end",
+    }
+    limit = "" if choice.max_tokens is None else f" of at most {choice.max_tokens:,} tokens"
+    return f"{whats[choice.action]}{limit}: {choice.reason}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Cost:
     tokens: float = 0

@@ -13,11 +13,13 @@ from typing import Literal, cast
 from pydantic_core import from_json
 
 from abruzzi.nouns import Candidate, FinishReason, Judgement, Plan, PlanOutcome
+from abruzzi.reasoning.adaptive import describe_choice
 from abruzzi.reasoning.events import (
     CandidateDelta,
     CandidateEnded,
     CandidateRestarted,
     CandidatesStarted,
+    Chose,
     Event,
     JudgementMade,
     PlanDelta,
@@ -137,6 +139,8 @@ class Narrator:
 
     def _tell_step(self, event: Event) -> Iterator[str]:
         match event:
+            case Chose(choice):
+                yield f"Chose {describe_choice(choice)}.\n"
             case PlanStarted():
                 yield "Planning.\n"
             case PlanMade(plan):
