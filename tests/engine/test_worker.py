@@ -27,7 +27,7 @@ pytestmark = pytest.mark.engine
 
 QUESTIONS = ["What is 17 + 25?", "Name three colours.", "Why is the sky blue? Answer in one sentence."]
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24, "cache_prompt": False}
-"""Nothing from the cache: a prompt computed in other pieces rounds otherwise, and on some processors words turn on it."""
+"""Nothing from the cache: a prompt computed in other pieces rounds otherwise, and words may turn on it."""
 
 
 def test_only_the_key_opens_it_and_no_path_leaks(engine: Engine) -> None:
