@@ -57,6 +57,7 @@ def main() -> None:
             facts = step()
             facts |= {"wall": time.perf_counter() - wall, "cpu": time.process_time() - processor}
             rows[name].append(facts)
+            sys.stderr.write(f"{name}: {facts}\n")
     show(rows)
 
 
