@@ -55,6 +55,16 @@ def test_a_trained_judge_reads_what_it_was_taught_to_read(tmp_path: Path) -> Non
     assert reads(f"embedded:{model}") == reads("embedded:base") == reads("http://localhost:1/v1#m") == "answer"
 
 
+def test_the_shipped_solver_is_shown_no_plan_of_the_untrained_base() -> None:
+    def plan(ask: dict[str, str] | None = None, **models: str) -> str:
+        return build_settings(None, ASK_TABLES, models=models, ask=ask or {})[0].plan
+
+    assert plan() == "off"
+    assert plan({"plan": "auto"}) == "auto"
+    assert plan(solver="embedded:base") == plan(planner="http://localhost:1/v1#m") == "auto"
+    assert plan(solver="embedded", planner="embedded:base") == "auto", "named on purpose"
+
+
 def test_equal_specs_share_a_model() -> None:
     async def main() -> None:
         async with open_roles(ModelSpecs(solver="scripted", judge="scripted"), n=3) as roles:

@@ -196,9 +196,11 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, where the user set none; and a trained judge what it reads.
+    """Give the embedded model its limits, role by role, where the user set none; and its adapters what they are used to.
 
-    The judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way.
+    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The shipped solver
+    is not shown plans of the untrained base: no plan that was tried raised its pass rate, and some lowered it
+    (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
@@ -207,10 +209,14 @@ def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
         for field, text in played_by.items()
         if field not in settings.model_fields_set and isinstance(parse_spec(text), EmbeddedSpec)
     }
-    reads: dict[str, JudgeReads] = {}
+    habits: dict[str, str] = {}
     if "judge_reads" not in settings.model_fields_set and _is_trained(parse_spec(roles["judge"]), "judge"):
-        reads["judge_reads"] = "thoughts"
-    return settings.model_copy(update=fitted | reads)
+        habits["judge_reads"] = "thoughts"
+    is_shipped = parse_spec(roles["solver"]) == EmbeddedSpec() and _is_trained(EmbeddedSpec(), "solver")
+    is_unplanned = parse_spec(roles["planner"]) == EmbeddedSpec() and not _is_trained(EmbeddedSpec(), "planner")
+    if "plan" not in settings.model_fields_set and is_shipped and is_unplanned:
+        habits["plan"] = "off"
+    return settings.model_copy(update=fitted | habits)
 
 
 def _is_trained(spec: ModelSpec, role: str) -> bool:

@@ -1,0 +1,48 @@
+"""The adapters that are shipped: whole, on record, and better than the base at what their card says."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from abruzzi.engine.adapters import shipped_adapter
+from abruzzi.engine.process import Engine
+from abruzzi.engine.settings import Adapter, EngineSettings
+from abruzzi.reasoning.sample import solver_messages
+from tests.engine.asking import chat
+
+SUMS = ("2 + 3 + 4", "9 - 4 + 1", "7 + 7 + 7", "8 - 2 - 3", "5 + 0 + 6", "3 + 9 - 2", "6 + 6 - 4", "1 + 8 + 5")
+QUESTION = "State the final answer to the following arithmetic problem: {} ="
+
+
+def test_what_is_shipped_is_what_its_record_says() -> None:
+    solver = shipped_adapter("solver")
+    assert solver is not None
+    record = json.loads(solver.with_suffix(".abruzzi.json").read_text())
+    assert record["base"]["spec"] == "embedded"
+    assert record["sha256"] == {"solver.gguf": hashlib.sha256(solver.read_bytes()).hexdigest()}
+    assert (solver.parent / "README.md").is_file()
+
+
+def test_a_role_without_a_file_plays_on_the_base() -> None:
+    assert shipped_adapter("critic") is None
+
+
+@pytest.mark.engine
+def test_the_solver_adds_where_the_base_does_not(engine: Engine) -> None:
+    solver = shipped_adapter("solver")
+    assert solver is not None
+    settings = EngineSettings(
+        model=engine.settings.model, adapters=(Adapter("solver", solver),), slots=2, context_tokens=512
+    )
+
+    def is_right(trained: Engine, terms: str, scale: float) -> bool:
+        asked = [{"role": m.role, "content": m.content} for m in solver_messages(QUESTION.format(terms), "")]
+        greedy: dict[str, Any] = {"temperature": 0, "max_tokens": 60, "lora": [{"id": 0, "scale": scale}]}
+        (text,) = chat(trained, "", messages=asked, **greedy).texts()
+        return text.rpartition("<answer>")[2].removesuffix("</answer>") == str(eval(terms))
+
+    with Engine(settings) as trained:
+        assert sum(is_right(trained, terms, 1.0) for terms in SUMS) >= 4
+        assert sum(is_right(trained, terms, 0.0) for terms in SUMS) <= 1
