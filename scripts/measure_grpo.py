@@ -5,8 +5,8 @@
 Both take turns in one process, a step each at a time, so that a busy machine slows both. A step of either samples
 ``prompts_per_step`` groups, verifies them with our verifiers and updates once. What counts is the price of what is
 learnt: seconds (wall, and of the processor) per rollout that has an advantage. TRL is set up as its documentation
-does for one device: its default batch of 8 completions, gradient accumulation over the rest, loss dapo, no KL; its generation is
-``model.generate``. Ours samples on until enough groups teach something; all of that is in its seconds.
+does for one device: its default batch of 8 completions, gradient accumulation over the rest, loss dapo, no KL; its
+generation is ``model.generate``. Ours samples on until enough groups teach something; all of that is in its seconds.
 
 Prints a Markdown table of medians.
 """

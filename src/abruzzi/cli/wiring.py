@@ -47,7 +47,7 @@ from abruzzi.models.specs import (
     parse_spec,
 )
 from abruzzi.reasoning.run import Roles
-from abruzzi.reasoning.settings import AskSettings, JudgeReads
+from abruzzi.reasoning.settings import AskSettings
 
 ASK_TABLES = SHARED_TABLES
 
@@ -196,10 +196,10 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, where the user set none; and its adapters what they are used to.
+    """Give the embedded model its limits, role by role, and its adapters what they know, where the user set nothing.
 
-    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The shipped solver
-    is not shown plans of the untrained base: no plan that was tried raised its pass rate, and some lowered it
+    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The shipped
+    solver is not shown plans of the untrained base: no plan that was tried raised its pass rate, and some lowered it
     (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
