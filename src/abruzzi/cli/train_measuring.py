@@ -10,6 +10,7 @@ A killed measuring goes on with the families that are missing. Plans, best-of-N 
 
 import os
 from collections.abc import Mapping, Set
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
@@ -82,7 +83,7 @@ def run_measure(recipe: Recipe, out: Path, *, samples: int, against: Path | None
                 verify=verify_replies,
             )
             (guess,) = list(find_guesses(found.groups).values()) or [None]
-            told = None if guess is None else {"answer": guess.answer, "given": guess.given, "right": guess.right}
+            told = None if guess is None else asdict(guess)
             with WholeLines(out / f"{family}.jsonl") as rollouts:
                 for row in measured_rows(found):
                     rollouts.write(row)

@@ -1,11 +1,13 @@
 """The lines of a run's record: what a step, its rollouts and a measurement of held-out items are written as."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from abruzzi.training.grpo.collect import Batch
 from abruzzi.training.grpo.guessing import find_guesses
 from abruzzi.training.grpo.hacks import count_hacks, find_hacks
+from abruzzi.training.grpo.rollouts import Prompt, Rollout
 from abruzzi.training.grpo.update import Update
 from abruzzi.training.held_out import HeldOut
 
@@ -39,8 +41,7 @@ def step_row(step: int, batch: Batch, update: Update | None, tokenizer: Any, *, 
         "truncated": _mean([float(rollout.is_truncated) for rollout in rollouts]),
         "hacks": {hack: found.rate for hack, found in hacks.items()},
         "guesses": {
-            family: {"answer": guess.answer, "given": guess.given, "right": guess.right}
-            for family, guess in find_guesses(scored.group for scored in batch.scored).items()
+            family: asdict(guess) for family, guess in find_guesses(scored.group for scored in batch.scored).items()
         },
     }
     if update is not None:
@@ -61,15 +62,7 @@ def step_row(step: int, batch: Batch, update: Update | None, tokenizer: Any, *, 
 def rollout_rows(step: int, batch: Batch) -> list[dict[str, Any]]:
     """Give each rollout of a step its line, those of dropped groups included."""
     return [
-        {
-            "step": step,
-            "item": scored.group.prompt.item.id,
-            "family": scored.group.prompt.family,
-            "text": rollout.text,
-            "num_tokens": len(rollout.sampled.ids),
-            "outcome": rollout.verdict.outcome,
-            "advantage": round(advantage, 4),
-        }
+        {"step": step, **_sample_row(scored.group.prompt, rollout), "advantage": round(advantage, 4)}
         for scored in batch.scored
         for rollout, advantage in zip(scored.group.rollouts, scored.advantages_G, strict=True)
     ]
@@ -77,17 +70,7 @@ def rollout_rows(step: int, batch: Batch) -> list[dict[str, Any]]:
 
 def measured_rows(found: HeldOut) -> list[dict[str, Any]]:
     """Give each sample of held-out items its line."""
-    return [
-        {
-            "item": group.prompt.item.id,
-            "family": group.prompt.family,
-            "text": rollout.text,
-            "num_tokens": len(rollout.sampled.ids),
-            "outcome": rollout.verdict.outcome,
-        }
-        for group in found.groups
-        for rollout in group.rollouts
-    ]
+    return [_sample_row(group.prompt, rollout) for group in found.groups for rollout in group.rollouts]
 
 
 def held_out_row(found: HeldOut, step: int, seconds: float) -> dict[str, Any]:
@@ -105,6 +88,16 @@ def held_out_row(found: HeldOut, step: int, seconds: float) -> dict[str, Any]:
         "num_items": len(found.groups),
         "scores": found.scores,
         "seconds": {"all": seconds},
+    }
+
+
+def _sample_row(prompt: Prompt, rollout: Rollout) -> dict[str, Any]:
+    return {
+        "item": prompt.item.id,
+        "family": prompt.family,
+        "text": rollout.text,
+        "num_tokens": len(rollout.sampled.ids),
+        "outcome": rollout.verdict.outcome,
     }
 
 
