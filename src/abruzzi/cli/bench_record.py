@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from abruzzi.engine.tuned import processor_name
+
 
 def describe_run(command: str) -> dict[str, Any]:
     """Describe the machine and the code of this moment.
@@ -39,12 +41,8 @@ def read_commit(folder: Path) -> str:
 
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Name the processor, and how many of its cores this process may use."""
-    try:
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-    except OSError:
-        names = []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{names[0] if names else platform.machine()}, {cores} of {os.cpu_count()} cores"
+    return f"{processor_name(cpuinfo)}, {cores} of {os.cpu_count()} cores"
 
 
 def write_line(record: Mapping[str, Any]) -> str:
