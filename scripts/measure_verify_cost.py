@@ -56,6 +56,7 @@ from abruzzi.capacity.passes import decode_pass
 from abruzzi.capacity.replica import Replica
 from abruzzi.capacity.shapes import SHAPES, ModelShape
 from abruzzi.capacity.verification import Observed, PassCosts, best_draft, break_even, observed_speed_up
+from abruzzi.engine.cores import limit_spinning
 from abruzzi.engine.weights import BASE, fetch_base
 from abruzzi.errors import ConfigError
 from abruzzi.pages import canvas as drawing
@@ -195,7 +196,7 @@ class Server:
     """The engine within this process; drafts of up to ``drafted`` tokens, all of them accepted."""
 
     def __init__(self, model: Path, *, threads: int, context_tokens: int, drafted: int) -> None:
-        os.environ["OMP_WAIT_POLICY"] = "passive"  # read as the library is loaded
+        limit_spinning(os.environ)  # read as the library is loaded
         native: Any = importlib.import_module("xllamacpp")
         params = native.CommonParams()
         params.model.path = str(model)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from abruzzi.engine.cores import physical_cores
+from abruzzi.engine.cores import limit_spinning, physical_cores
 
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
@@ -33,3 +33,12 @@ def test_without_a_topology_every_processor_counts(tmp_path: Path) -> None:
 def test_a_containers_quota_is_a_limit(tmp_path: Path, text: str, cores: int | None) -> None:
     quota(tmp_path, text)
     assert physical_cores(tmp_path) == min(len(CPUS), cores or len(CPUS))
+
+
+def test_threads_look_before_they_sleep_and_the_user_is_asked_first() -> None:
+    environ: dict[str, str] = {}
+    limit_spinning(environ)
+    assert environ == {"GOMP_SPINCOUNT": "1000"}
+    chosen = {"GOMP_SPINCOUNT": "7"}
+    limit_spinning(chosen)
+    assert chosen == {"GOMP_SPINCOUNT": "7"}

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from abruzzi.engine.cores import limit_spinning
+
 app = typer.Typer(
     help="Compare pipelines, ways of sampling and speculation, side by side in one run.", no_args_is_help=True
 )
@@ -166,8 +168,7 @@ def _prepare(*, with_transformers: bool) -> None:
     Raises:
         ConfigError: one is missing.
     """
-    # libgomp reads this when torch loads it; the engine's process has the same.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    limit_spinning(os.environ)  # torch's threads wait as the engine's do
     extras = {"numpy": "eval"} | (
         {"torch": "train", "transformers": "train", "peft": "train"} if with_transformers else {}
     )

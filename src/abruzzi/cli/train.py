@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from abruzzi.engine.cores import limit_spinning
+
 app = typer.Typer(help="Train: SFT, GRPO on verifiable rewards; export; report.", no_args_is_help=True)
 
 RecipeFile = Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")]
@@ -236,8 +238,7 @@ def _require(*modules: str) -> None:
     Raises:
         ConfigError: one is missing.
     """
-    # libgomp reads this when torch loads it. Its spinning default collapses where the cores are shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    limit_spinning(os.environ)  # before torch is loaded
     for module in modules or ("torch", "transformers", "peft", "trl", "reasoning_gym"):
         if find_spec(module) is None:
             from abruzzi.config import missing_package  # brings pydantic, which --help does without

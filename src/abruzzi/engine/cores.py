@@ -1,11 +1,28 @@
-"""How many physical cores this process may use: the number of threads that decoding is fastest with.
+"""How many physical cores this process may use, and how its threads wait for each other.
 
-Two threads on one physical core slow a compute-bound decode down, and threads beyond a container's share of the
-processor wait for each other, so logical processors, affinity and the control group's quota are all looked at.
+The number of cores is the number of threads that decoding is fastest with: two threads on one physical core slow a
+compute-bound decode down, and threads beyond a container's share of the processor wait for each other, so logical
+processors, affinity and the control group's quota are all looked at.
 """
 
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
+
+_SPINS = "1000"
+
+
+def limit_spinning(environ: MutableMapping[str, str]) -> None:
+    """Have a thread look a thousand times at a barrier before it sleeps, unless the user set it.
+
+    A token has hundreds of barriers. A thread that sleeps at once (``OMP_WAIT_POLICY=passive``) makes two threads
+    slower than one; one that looks 300,000 times, libgomp's default, keeps whoever it waits for from working where the
+    cores are shared (docs/results/engine-threads.md).
+
+    Args:
+        environ: the process's own. libgomp reads it when it is loaded; no other runtime looks at the variable.
+    """
+    environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def physical_cores(system: Path = Path("/sys")) -> int:

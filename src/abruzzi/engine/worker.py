@@ -20,6 +20,7 @@ import threading
 from typing import Any, TextIO
 
 from abruzzi.engine import loopback
+from abruzzi.engine.cores import limit_spinning
 from abruzzi.engine.settings import Order
 from abruzzi.engine.speculation import tell_native
 
@@ -36,8 +37,7 @@ def main() -> None:
     _die_with_parent(order.parent_pid)
     has_failed = threading.Event()
     threading.Thread(target=_leave_when_told, args=(orders, has_failed), daemon=True).start()
-    # libgomp reads this when it is loaded. Its spinning default collapses (to a tenth) when the cores are shared.
-    os.environ["OMP_WAIT_POLICY"] = "passive"
+    limit_spinning(os.environ)
     try:
         server = serve(order)
     except Exception as error:  # noqa: BLE001 - whatever keeps the engine from starting is one line for the parent
