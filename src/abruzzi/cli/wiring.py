@@ -198,25 +198,25 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
     """Give the embedded model its limits, role by role, and its adapters what they know, where the user set nothing.
 
-    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The shipped
-    solver is not shown plans of the untrained base: no plan that was tried raised its pass rate, and some lowered it
-    (docs/results/training-135m.md).
+    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The untrained
+    base neither plans nor judges for the shipped solver: no plan that was tried raised its pass rate, and some lowered
+    it; as judge the base is a coin, where likelihood is right in 71 of 100 pairs (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
     fitted = {
-        field: EMBEDDED_TOKENS[field]
-        for field, text in played_by.items()
-        if field not in settings.model_fields_set and isinstance(parse_spec(text), EmbeddedSpec)
+        field: EMBEDDED_TOKENS[field] for field, text in played_by.items() if isinstance(parse_spec(text), EmbeddedSpec)
     }
-    habits: dict[str, str] = {}
-    if "judge_reads" not in settings.model_fields_set and _is_trained(parse_spec(roles["judge"]), "judge"):
+    habits: dict[str, Any] = {}
+    if _is_trained(parse_spec(roles["judge"]), "judge"):
         habits["judge_reads"] = "thoughts"
-    is_shipped = parse_spec(roles["solver"]) == EmbeddedSpec() and _is_trained(EmbeddedSpec(), "solver")
-    is_unplanned = parse_spec(roles["planner"]) == EmbeddedSpec() and not _is_trained(EmbeddedSpec(), "planner")
-    if "plan" not in settings.model_fields_set and is_shipped and is_unplanned:
-        habits["plan"] = "off"
-    return settings.model_copy(update=fitted | habits)
+    if parse_spec(roles["solver"]) == EmbeddedSpec() and _is_trained(EmbeddedSpec(), "solver"):
+        without: dict[str, Any] = {"planner": {"plan": "off"}, "judge": {"judge": False}}
+        for role, setting in without.items():
+            if parse_spec(roles[role]) == EmbeddedSpec() and not _is_trained(EmbeddedSpec(), role):
+                habits |= setting
+    unset = {field: value for field, value in (fitted | habits).items() if field not in settings.model_fields_set}
+    return settings.model_copy(update=unset)
 
 
 def _is_trained(spec: ModelSpec, role: str) -> bool:
