@@ -23,6 +23,7 @@ from typing import Any
 
 import anyio
 
+from abruzzi.cli.bench_costs import read_cpu_s
 from abruzzi.cli.wiring import ModelSpecs, open_roles
 from abruzzi.data.items import Item, read_items
 from abruzzi.evaluation.attempt import draw_seed
@@ -41,18 +42,9 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 }
 
 
-def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children that live."""
-    children = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
-    ticks = sum(
-        sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in children
-    )
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
-
-
 async def make_row(item: Item, system: str, roles: Roles, settings: AskSettings, agree: Agree) -> dict[str, Any]:
     """Answer an item once and write down what it took."""
-    before = cpu_seconds()
+    before = read_cpu_s(os.getpid())
     run = Run(item.question, roles, settings, agree)
     result = await answer(run)
     totals = run.ledger.totals()
@@ -70,7 +62,7 @@ async def make_row(item: Item, system: str, roles: Roles, settings: AskSettings,
         "cached_tokens": totals.usage.cached_tokens,
         "completion_tokens": totals.usage.completion_tokens,
         "is_exact": totals.is_exact,
-        "cpu_s": round(cpu_seconds() - before, 3),
+        "cpu_s": round(read_cpu_s(os.getpid()) - before, 3),
         "seconds": round(result.seconds, 3),
         "choices": [f"{choice.action.value} {choice.n}: {choice.reason}" for choice in run.choices],
     }

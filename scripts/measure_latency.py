@@ -1,14 +1,15 @@
-"""Measures whole questions: our default preset, the published pipeline and optillm's best-of-n, in turn on one engine.
+"""Measures whole questions: our pipeline, the published one and optillm's best-of-n, in turn on one engine.
 
     .venv/bin/python scripts/measure_latency.py --model solver.gguf --items held-out/chain_sum.jsonl \
         --items held-out/leg_counting.jsonl [--limit 30] [--peers build/peers] [--json FILE] [--minutes 25] ROWS.jsonl
 
-One embedded engine serves all three, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``). Each question is put to the three systems one after the other, in each
-of the six orders equally often, since a question's prompt is partly cached for whoever asks it next. What each system
-asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and that of every other call (256,
-which is what optillm asks for where it rates; our plan has its own, smaller one). optillm gets the solver's messages
-that the adapter was trained with, so the plain best-of-n is measured at its best.
+One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
+(``abruzzi train export RUN --to merged-gguf``). Ours is measured whole, with plan and judge, and as it is shipped for
+the embedded solver, without either: likelihood chooses where no two agree. Each question is put to the four systems one
+after the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
+asks it next. What each system asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and
+that of every other call (256, which is what optillm asks for where it rates; our plan has its own, smaller one).
+optillm gets the solver's messages that the adapter was trained with, so the plain best-of-n is measured at its best.
 
 CPU seconds are those of all processes, engine, proxy and client; tokens are the engine's own counters; optillm's calls
 are counted in its log. Rows are written as they come, a line a question; the same command goes on where it stopped, and
@@ -59,7 +60,13 @@ from abruzzi.statistics.intervals import clustered_mean
 from abruzzi.statistics.paired import paired_difference
 from tests.serving.load.peers import OPTILLM_NEEDS, Peer, install, running
 
-OURS, PAPER, OPTILLM = "abruzzi, default", "abruzzi, paper", "optillm bon 0.4.0"
+OURS, SHIPPED, PAPER, OPTILLM = "abruzzi, default", "abruzzi, as shipped", "abruzzi, paper", "optillm bon 0.4.0"
+SYSTEMS = (OURS, SHIPPED, PAPER, OPTILLM)
+PRESETS: dict[str, dict[str, Any]] = {
+    OURS: {"preset": "default"},
+    SHIPPED: {"preset": "default", "plan": "off", "judge": False},
+    PAPER: {"preset": "paper"},
+}
 GOAL = 0.5
 SIDE_TOKENS = 256
 """Limit of every call that is no candidate."""
@@ -88,12 +95,12 @@ class Capped(WrappedChat):
         return await self._inner.complete(capped, ledger=ledger, emit=emit)
 
 
-def ask_abruzzi(chat: Capped, agree: Agree, preset: str, tokens: int) -> Ask:
-    """Make a system of one of our presets."""
+def ask_abruzzi(chat: Capped, agree: Agree, preset: Mapping[str, Any], tokens: int) -> Ask:
+    """Make a system of one of our presets, or of one with a part off."""
 
     async def ask(item: Item, seed: int) -> Found:
         limits = {**EMBEDDED_TOKENS, "max_tokens": tokens}  # the published pipeline takes the last alone
-        settings = AskSettings.model_validate({**PATIENT, **limits, "preset": preset, "seed": seed})
+        settings = AskSettings.model_validate({**PATIENT, **limits, **preset, "seed": seed})
         run = Run(item.question, Roles(chat, chat, chat), settings, agree)
         found: Found = {"text": "", "error": None, "decided_by": None}
         try:
@@ -165,7 +172,8 @@ def open_optillm(folder: Path, engine: Engine) -> Generator[tuple[str, Path]]:
 
 async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Sequence[Found]) -> None:
     """Ask every question that has no row yet, and write a row for each."""
-    orders = list(itertools.permutations((OURS, PAPER, OPTILLM)))
+    orders = list(itertools.permutations(SYSTEMS))
+    random.Random(3).shuffle(orders)  # a run cut short still has every system early and late
     told = {row["item"] for row in done}
     settings = EngineSettings(model=wanted.model, slots=3, threads=1, context_tokens=4096)
     deadline = time.monotonic() + 60 * wanted.minutes
@@ -183,11 +191,8 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
             max_context=engine.max_context,
         )
         chat = Capped(await stack.enter_async_context(inner), wanted.tokens)
-        systems = {
-            OURS: ask_abruzzi(chat, agree, "default", wanted.tokens),
-            PAPER: ask_abruzzi(chat, agree, "paper", wanted.tokens),
-            OPTILLM: ask_optillm(url, log, wanted.tokens, client),
-        }
+        systems = {name: ask_abruzzi(chat, agree, preset, wanted.tokens) for name, preset in PRESETS.items()}
+        systems[OPTILLM] = ask_optillm(url, log, wanted.tokens, client)
         warm_up = Item("warm-up", "What is 2 + 3?", "5", "math__own")
         for name in () if told >= {item.id for item in items} else systems:
             await ask_one(engine, systems[name], warm_up, 0)
@@ -225,7 +230,7 @@ async def ask_one(engine: Engine, ask: Ask, item: Item, seed: int) -> Found:
 def summarise(rows: Sequence[Found]) -> Found:
     """Put rows into figures: each system's own, and ours as a multiple of the others'."""
     found: Found = {"questions": len(rows), "systems": {}, "ratios": [], "accuracy_differences": []}
-    for name in (OURS, PAPER, OPTILLM):
+    for name in SYSTEMS:
         mine = [row["systems"][name] for row in rows]
         right = clustered_mean([(float(one["is_right"]),) for one in mine])
         found["systems"][name] = {
@@ -241,16 +246,14 @@ def summarise(rows: Sequence[Found]) -> Found:
             },
             "stages": _sum_stages(mine),
         }
-    for other, unit in itertools.product((PAPER, OPTILLM), ("wall_s", "cpu_s", "completion_tokens")):
-        ours, theirs = ([float(row["systems"][name][unit]) for row in rows] for name in (OURS, other))
-        goal = None if unit == "completion_tokens" else GOAL
-        found["ratios"].append(estimate_ratio(f"{OURS} / {other}, {unit}", ours, theirs, goal=goal).to_json())
-    for other in (PAPER, OPTILLM):
-        ours_right, theirs_right = (
-            [(float(row["systems"][name]["is_right"]),) for row in rows] for name in (OURS, other)
-        )
-        gap = paired_difference(ours_right, theirs_right)
-        found["accuracy_differences"].append([f"{OURS} − {other}", gap.value, gap.low, gap.high])
+    for one, other in itertools.product((OURS, SHIPPED), (PAPER, OPTILLM)):
+        for unit in ("wall_s", "cpu_s", "completion_tokens"):
+            ours, theirs = ([float(row["systems"][name][unit]) for row in rows] for name in (one, other))
+            goal = None if unit == "completion_tokens" else GOAL
+            found["ratios"].append(estimate_ratio(f"{one} / {other}, {unit}", ours, theirs, goal=goal).to_json())
+        right, others_right = ([(float(row["systems"][name]["is_right"]),) for row in rows] for name in (one, other))
+        gap = paired_difference(right, others_right)
+        found["accuracy_differences"].append([f"{one} − {other}", gap.value, gap.low, gap.high])
     return found
 
 

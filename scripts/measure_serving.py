@@ -35,7 +35,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.serving.load.costs import read_cpu_s, read_rss_bytes
+from abruzzi.cli.bench_costs import read_cpu_s
+from tests.serving.load.costs import read_rss_bytes
 from tests.serving.load.flood import WAYS
 from tests.serving.load.peers import KEY, PEERS, Peer, install, running
 from tests.serving.load.processes import abruzzi, upstream

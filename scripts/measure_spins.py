@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx2
 
+from abruzzi.cli.bench_costs import read_cpu_s
 from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
@@ -48,7 +49,9 @@ def ask(engine: Engine, n: int, tokens: int) -> dict[str, float]:
         "temperature": 0.0,
         "ignore_eos": True,
     }
-    before, started = read_cpu(engine), time.perf_counter()
+    assert engine.pid is not None, "it serves"
+    pid = engine.pid
+    before, started = read_cpu_s(pid), time.perf_counter()
     reply = httpx2.post(
         f"{engine.base_url}/chat/completions",
         json=body,
@@ -59,14 +62,8 @@ def ask(engine: Engine, n: int, tokens: int) -> dict[str, float]:
     reply.raise_for_status()
     return {
         "wall_ms": 1e3 * (time.perf_counter() - started) / tokens,
-        "cpu_ms": 1e3 * (read_cpu(engine) - before) / tokens,
+        "cpu_ms": 1e3 * (read_cpu_s(pid) - before) / tokens,
     }
-
-
-def read_cpu(engine: Engine) -> float:
-    """CPU seconds of the engine's process."""
-    fields = Path(f"/proc/{engine.pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def sweep(engines: dict[int, Engine], rounds: int, tokens: int, beside: str) -> list[dict[str, Any]]:

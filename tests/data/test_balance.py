@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from abruzzi.data.balance import balance_answers, share_of_likeliest
+from abruzzi.data.balance import balance_answers
 from abruzzi.data.items import Item
 from abruzzi.errors import DataError
 
@@ -43,8 +43,3 @@ def test_a_third_of_three_hundred_is_a_hundred() -> None:
 def test_answers_that_cannot_be_balanced_are_refused() -> None:
     with pytest.raises(DataError, match=r"2 different answers cannot each be at most 0\.25"):
         balance_answers(make_items("1112"), 0.25)
-
-
-def test_the_likeliest_answers_share() -> None:
-    assert share_of_likeliest(make_items("1122233333")) == 0.5
-    assert share_of_likeliest([]) == 0.0

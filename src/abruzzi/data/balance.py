@@ -45,11 +45,6 @@ def balance_answers(items: Sequence[Item], share: float, limit: int | None = Non
     return chosen
 
 
-def share_of_likeliest(items: Sequence[Item]) -> float:
-    """Say what always giving the most frequent answer would get right, as a share; 0 of no items."""
-    return max(Counter(map(_answer, items)).values(), default=0) / len(items) if items else 0.0
-
-
 def _most(share: float, kept: int) -> int:
     return int(share * kept + 1e-9)  # so that a third of 300 is 100
 

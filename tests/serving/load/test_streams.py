@@ -3,13 +3,12 @@
 import asyncio
 import mmap
 import os
-import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tests.serving.load.costs import read_cpu_s, read_rss_bytes
+from tests.serving.load.costs import read_rss_bytes
 from tests.serving.load.processes import upstream
 from tests.serving.load.streams import Heard, Outcome, ask
 
@@ -75,11 +74,7 @@ def test_a_port_where_nobody_listens_is_a_cut() -> None:
     assert (heard.outcome, heard.status) == (Outcome.CUT, 0)
 
 
-def test_costs_are_those_of_the_process() -> None:
-    before, began = read_cpu_s(os.getpid()), time.process_time()
-    while time.process_time() < began + 0.3:
-        pass
-    assert read_cpu_s(os.getpid()) - before >= 0.25
+def test_memory_is_that_of_the_process() -> None:
     kept = read_rss_bytes(os.getpid())
     with mmap.mmap(-1, 20_000_000) as held:  # fresh pages: the heap of a large process may have room enough
         for start in range(0, len(held), 4096):
