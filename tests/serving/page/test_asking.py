@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from abruzzi.models.scripted_demo import demonstrate
+from abruzzi.reasoning.settings import AskSettings
 from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, Host, hosting, visiting
 from tests.serving.page.models import QUESTION, agreeing, showcase
@@ -93,6 +94,19 @@ def test_a_majority_cancels_the_rest_and_says_so(browser: Browser, tmp_path: Pat
         expect(page.locator("section[aria-label=Agreement]")).to_contain_text("The remaining 1 could not change that")
         page.locator(".card .fold summary").first.click()
         expect(page.locator(".card .thoughts").first).to_have_text("Let me see.")
+        visit.check_quiet()
+
+
+def test_what_adapting_chose_is_listed_with_its_reason(browser: Browser, tmp_path: Path) -> None:
+    settings = AskSettings(adapt=True, n=3)
+    with hosting(agreeing(), tmp_path, settings=settings) as host, visiting(browser, host) as visit:
+        visit.ask("What is 17 + 25?")
+        visit.wait(".verdict-box.answered")
+        steps = visit.page.locator("section[aria-label=Choices] li")
+        expect(steps).to_have_count(3)
+        expect(steps.nth(0)).to_have_text("To plan: no budget binds")
+        expect(steps.nth(1)).to_contain_text("2 more candidates: none has ended")
+        expect(steps.nth(2)).to_have_text("To end: 2 of 2 candidates agree, which one more could not undo")
         visit.check_quiet()
 
 

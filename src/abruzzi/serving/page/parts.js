@@ -1,11 +1,11 @@
-// Draws the parts of a story beside its candidates: steps, plan, agreement, judge, bill, warnings. Each has an element
-// and an update; each shows itself once there is something to show.
+// Draws the parts of a story beside its candidates: steps, plan, agreement, judge, choices, bill, warnings. Each has an
+// element and an update; each shows itself once there is something to show.
 
 import { makeBadge, showBadge } from "./candidates.js";
 import { grow, make, set, write } from "./dom.js";
 import { showRich } from "./rich.js";
 import { bill, clusters, readDraft } from "./story.js";
-import { count, noPlan, number, ROLES, seconds, shorten } from "./words.js";
+import { count, describeChoice, noPlan, number, ROLES, seconds, shorten } from "./words.js";
 
 function part(title, ...children) {
   return make("section", { class: "part", hidden: true, "aria-label": title }, make("h3", {}, title), ...children);
@@ -144,6 +144,21 @@ function drawVote(vote) {
   showRich(reason, vote.error ?? vote.reasoning);
   const preferred = vote.error ? "no verdict" : vote.preferred === null ? "a tie" : `prefers candidate ${vote.preferred + 1}`;
   return make("li", {}, make("p", { class: "order" }, make("span", { class: "soft" }, `Candidate ${vote.shown_first + 1} shown first: `), preferred), reason);
+}
+
+/** What was chosen on the way, and why, where the pipeline adapts. */
+export class ChoicesPart {
+  constructor() {
+    this.list = make("ol", { class: "choices" });
+    this.element = part("Choices", this.list);
+  }
+
+  update(story) {
+    set(this.element, { hidden: story.choices.length === 0 });
+    for (const choice of story.choices.slice(this.list.children.length)) {
+      this.list.append(make("li", {}, make("strong", {}, `${describeChoice(choice)}:`), make("span", { class: "soft" }, ` ${choice.reason}`)));
+    }
+  }
 }
 
 /** What it cost. */

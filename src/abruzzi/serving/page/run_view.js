@@ -3,7 +3,7 @@
 
 import { Candidates } from "./candidates.js";
 import { atNextFrame, make, set, write } from "./dom.js";
-import { AgreementPart, BillPart, JudgePart, PlanPart, Steps, WarningsPart } from "./parts.js";
+import { AgreementPart, BillPart, ChoicesPart, JudgePart, PlanPart, Steps, WarningsPart } from "./parts.js";
 import { showRich } from "./rich.js";
 import { decision, describeSettings, seconds, stage, STATUS } from "./words.js";
 
@@ -33,7 +33,7 @@ export class RunView {
       this.decision,
       this.whole,
     );
-    this.parts = [new PlanPart(), new Candidates(), new AgreementPart(), new JudgePart(), new BillPart(), new WarningsPart()];
+    this.parts = [new PlanPart(), new Candidates(), new AgreementPart(), new JudgePart(), new ChoicesPart(), new BillPart(), new WarningsPart()];
     this.element = make(
       "article",
       { class: "run", "aria-labelledby": id },

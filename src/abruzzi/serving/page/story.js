@@ -16,6 +16,7 @@ export function newStory(question, { model = "", settings = {} } = {}) {
     letters: new Map(), // cluster to its place in the order of appearance
     settled: null,
     judgements: [],
+    choices: [], // while adapting: what came next, and why
     warnings: [],
     calls: [],
     answered: null,
@@ -160,6 +161,7 @@ const HEARERS = {
   candidate_ended: (story, row) => endCandidate(story, row.candidate),
   settled: (story, row) => (story.settled = row),
   judgement_made: (story, row) => story.judgements.push(row.judgement),
+  chose: (story, row) => story.choices.push(row.choice),
   warned: (story, row) => story.warnings.push(row.message),
   call_ended: (story, row) => story.calls.push(row.call),
   answered: (story, row) => {

@@ -48,6 +48,12 @@ export function time(unix) {
     : then.toLocaleDateString([], { day: "numeric", month: "short", year: then.getFullYear() === new Date().getFullYear() ? undefined : "numeric" });
 }
 
+/** Says what was chosen while adapting. */
+export function describeChoice({ action, n, max_tokens: limit }) {
+  const whats = { plan: "To plan", skip_plan: "No plan", sample: count(n, "more candidate"), judge: `To judge ${count(n, "answer")}`, decide: "To end" };
+  return (whats[action] ?? action) + (limit === null ? "" : ` of at most ${count(limit, "token")}`);
+}
+
 /** Says how the answer was chosen. */
 export function decision(answered) {
   const all = answered.candidates.length;
