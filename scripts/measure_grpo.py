@@ -9,6 +9,11 @@ does for one device: its default batch of 8 completions, gradient accumulation o
 generation is ``model.generate``. Ours samples on until enough groups teach something; all of that is in its seconds.
 
 Prints a Markdown table of medians.
+
+    .venv/bin/python scripts/measure_grpo.py recipes/tiny/grpo.toml --start RUN --until 0.7 --seeds 1 2 3
+
+instead trains one and then the other until a held-out accuracy is reached; every ``--every`` steps it is measured, and
+those seconds are nobody's. Prints seconds and steps to it.
 """
 
 import argparse
@@ -16,7 +21,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +36,8 @@ from abruzzi.training.grpo.rewards import judge_replies, verify_replies
 from abruzzi.training.grpo.stream import PromptStream
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.grpo.update import update_policy
-from abruzzi.training.material import gather_portions, gather_prompts
+from abruzzi.training.held_out import measure_held_out
+from abruzzi.training.material import Portion, gather_portions, gather_prompts, held_out_prompts
 from abruzzi.training.policy import Policy, open_policy
 from abruzzi.training.recipe import Recipe, read_recipe
 
@@ -46,9 +52,16 @@ def main() -> None:
     parser.add_argument("--start", required=True)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--until", type=float, help="held-out accuracy, 0 to 1")
+    parser.add_argument("--every", type=int, default=2, help="steps between two measurements")
+    parser.add_argument("--most", type=int, default=60, help="steps after which a side gives up")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.recipe, [f"model.start={arguments.start}", *arguments.set])
-    ours, theirs = make_ours(recipe), make_theirs(recipe)
+    if arguments.until is not None:
+        show_races([race(recipe, seed, arguments) for seed in arguments.seeds], arguments.until)
+        return
+    ours, theirs = make_ours(recipe, _open(recipe)), make_theirs(recipe, _open(recipe))
     for step in (ours, theirs):  # the first step of each pays for imports, caches and the verifiers' processes
         step()
     rows: dict[str, list[dict[str, float]]] = {"abruzzi": [], "trl": []}
@@ -62,14 +75,80 @@ def main() -> None:
     show(rows)
 
 
-def make_ours(recipe: Recipe) -> Callable[[], dict[str, float]]:
+def race(recipe: Recipe, seed: int, arguments: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """Train both until each has reached the accuracy, or given up; returns the curve of each, a row a measurement."""
+    sides = {name: _open(recipe) for name in ("abruzzi", "trl")}
+    steps = {
+        "abruzzi": make_ours(recipe, sides["abruzzi"], seed),
+        "trl": make_theirs(recipe, sides["trl"], seed),
+    }
+    portions = gather_portions(recipe.data)
+    curves: dict[str, list[dict[str, float]]] = {
+        name: [{"steps": 0, "wall": 0.0, "cpu": 0.0, "accuracy": measure(recipe, policy, portions)}]
+        for name, (policy, _) in sides.items()
+    }
+    for name, (policy, _) in sides.items():
+        while curves[name][-1]["accuracy"] < arguments.until and curves[name][-1]["steps"] < arguments.most:
+            wall, processor = time.perf_counter(), time.process_time()
+            for _ in range(arguments.every):
+                steps[name]()
+            row = {
+                "steps": curves[name][-1]["steps"] + arguments.every,
+                "wall": curves[name][-1]["wall"] + time.perf_counter() - wall,
+                "cpu": curves[name][-1]["cpu"] + time.process_time() - processor,
+                "accuracy": measure(recipe, policy, portions),
+            }
+            curves[name].append(row)
+            sys.stderr.write(f"seed {seed}, {name}: {row}\n")
+    return curves
+
+
+def measure(recipe: Recipe, policy: Policy, portions: Sequence[Portion]) -> float:
+    """Held-out accuracy, always with the same draws."""
+    settings = recipe.grpo
+    assert settings is not None, "a GRPO recipe"
+    sampler = TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=settings.rows)
+    sampler.sync()
+    found = measure_held_out(
+        sampler,
+        held_out_prompts(recipe.data, policy.tokenizer, portions),
+        policy.tokenizer,
+        samples=settings.eval_samples,
+        temperature=settings.eval_temperature,
+        max_tokens=settings.max_tokens,
+        seed=7,
+        verify=verify_replies,
+    )
+    assert found.accuracy is not None, "our own verifiers judge our own tasks"
+    return found.accuracy.value
+
+
+def show_races(races: list[dict[str, list[dict[str, float]]]], goal: float) -> None:
+    """Print what it took each side to get there, race by race."""
+    sys.stdout.write(
+        f"| race | | start | steps to {goal:g} | accuracy then | wall s | CPU s |\n|---|---|---|---|---|---|---|\n"
+    )
+    for number, curves in enumerate(races, start=1):
+        for name, curve in curves.items():
+            last = curve[-1]
+            steps = f"{last['steps']:g}" if last["accuracy"] >= goal else f"not in {last['steps']:g}"
+            sys.stdout.write(
+                f"| {number} | {name} | {curve[0]['accuracy']:.3f} | {steps} | {last['accuracy']:.3f} "
+                f"| {last['wall']:.1f} | {last['cpu']:.1f} |\n"
+            )
+    for unit in ("wall", "cpu"):
+        ratios = [curves["abruzzi"][-1][unit] / curves["trl"][-1][unit] for curves in races]
+        sys.stdout.write(f"\n{unit} seconds, ours by theirs: {', '.join(f'{ratio:.2f}' for ratio in ratios)}\n")
+
+
+def make_ours(recipe: Recipe, opened: tuple[Policy, list[Any]], seed: int = 1) -> Callable[[], dict[str, float]]:
     """Set up our loop; returns what does one step."""
-    policy, prompts = _open(recipe)
+    policy, prompts = opened
     settings = recipe.grpo
     assert settings is not None, "a GRPO recipe"
     sampler = TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=settings.rows)
     optimizer = torch.optim.AdamW(policy.trained().values(), lr=settings.learning_rate, weight_decay=0.0)
-    stream = PromptStream(prompts, seed=1)
+    stream = PromptStream(prompts, seed=seed)
     state = {"share": 0.5, "step": 0}
 
     def step() -> dict[str, float]:
@@ -80,7 +159,7 @@ def make_ours(recipe: Recipe) -> Callable[[], dict[str, float]]:
             sampler,
             policy.tokenizer,
             settings,
-            seed=int(state["step"]),
+            seed=1000 * seed + int(state["step"]),
             share=state["share"],
             verify=verify_replies,
         )
@@ -95,9 +174,9 @@ def make_ours(recipe: Recipe) -> Callable[[], dict[str, float]]:
     return step
 
 
-def make_theirs(recipe: Recipe) -> Callable[[], dict[str, float]]:
+def make_theirs(recipe: Recipe, opened: tuple[Policy, list[Any]], seed: int = 1) -> Callable[[], dict[str, float]]:
     """Set up TRL's trainer; returns what does one optimiser step of it."""
-    policy, prompts = _open(recipe)
+    policy, prompts = opened
     settings = recipe.grpo
     assert settings is not None, "a GRPO recipe"
     by_text = {policy.tokenizer.decode(prompt.ids): prompt for prompt in prompts}
@@ -143,6 +222,7 @@ def make_theirs(recipe: Recipe) -> Callable[[], dict[str, float]]:
             epsilon=settings.clip_low,
             epsilon_high=settings.clip_high,
             logging_strategy="no",
+            seed=seed,
         ),
         train_dataset=Dataset.from_dict({"prompt": list(by_text)}),
         processing_class=policy.tokenizer,
