@@ -11,6 +11,12 @@ function part(title, ...children) {
   return make("section", { class: "part", hidden: true, "aria-label": title }, make("h3", {}, title), ...children);
 }
 
+/** Draws what has come to a list since it was last drawn; a part without anything is hidden. */
+function showNew({ element, list }, items, draw) {
+  set(element, { hidden: items.length === 0 });
+  for (const item of items.slice(list.children.length)) list.append(draw(item));
+}
+
 /** Where the question is on its way. */
 export class Steps {
   constructor() {
@@ -118,8 +124,7 @@ export class JudgePart {
   }
 
   update(story) {
-    set(this.element, { hidden: story.judgements.length === 0 });
-    for (const judgement of story.judgements.slice(this.list.children.length)) this.list.append(drawMatch(story, judgement));
+    showNew(this, story.judgements, (judgement) => drawMatch(story, judgement));
   }
 }
 
@@ -154,10 +159,7 @@ export class ChoicesPart {
   }
 
   update(story) {
-    set(this.element, { hidden: story.choices.length === 0 });
-    for (const choice of story.choices.slice(this.list.children.length)) {
-      this.list.append(make("li", {}, make("strong", {}, `${describeChoice(choice)}:`), make("span", { class: "soft" }, ` ${choice.reason}`)));
-    }
+    showNew(this, story.choices, (choice) => make("li", {}, make("strong", {}, `${describeChoice(choice)}:`), make("span", { class: "soft" }, ` ${choice.reason}`)));
   }
 }
 
@@ -203,7 +205,6 @@ export class WarningsPart {
   }
 
   update(story) {
-    set(this.element, { hidden: story.warnings.length === 0 });
-    for (const warning of story.warnings.slice(this.list.children.length)) this.list.append(make("li", {}, shorten(warning, 2000)));
+    showNew(this, story.warnings, (warning) => make("li", {}, shorten(warning, 2000)));
   }
 }
