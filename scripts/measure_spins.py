@@ -4,8 +4,8 @@
 
 One engine for each number of looks, all of them loaded, one at work at a time. They take turns with the same greedy
 request (one completion and three), first on the machine as it is and then beside as many busy processes as there are
-threads. Wall and CPU milliseconds per token of one slot, CPU of the engine's process. Linux alone, and an engine that is
-built with libgomp, as its Linux wheels are.
+threads. Wall and CPU milliseconds per token of one slot, CPU of the engine's process. Linux alone, and an engine that
+is built with libgomp, as its Linux wheels are.
 """
 
 import argparse
