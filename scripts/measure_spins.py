@@ -1,11 +1,13 @@
 """Measures how long the engine's threads should look before they sleep at a barrier: a sweep of ``GOMP_SPINCOUNT``.
 
     .venv/bin/python scripts/measure_spins.py [-m MODEL.gguf] [--rounds 5] [--threads 2] [--json FILE]
+        [--looks 1000 10000] [--contexts 0 512 1024]
 
 One engine for each number of looks, all of them loaded, one at work at a time. They take turns with the same greedy
-request (one completion and three), first on the machine as it is and then beside as many busy processes as there are
-threads. Wall and CPU milliseconds per token of one slot, CPU of the engine's process. Linux alone, and an engine that
-is built with libgomp, as its Linux wheels are.
+requests (one completion and three, after a short prompt and after long ones, which the first turn leaves in the
+cache), first on the machine as it is and then beside as many busy processes as there are threads. Wall and CPU
+milliseconds per token of one slot, CPU of the engine's process. Linux alone, and an engine that is built with libgomp,
+as its Linux wheels are.
 """
 
 import argparse
@@ -28,22 +30,24 @@ from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.weights import fetch_base
 
-SPINS = (0, 1_000, 10_000, 100_000, 300_000)
+LOOKS = (0, 1_000, 10_000, 100_000, 300_000)
 """0 is what OMP_WAIT_POLICY=passive means; 300,000 is libgomp's own default."""
+
+QUESTION = "Count from one to fifty in words."
 
 
 def start(spins: int, wanted: argparse.Namespace) -> Engine:
     """Make an engine whose threads look so often before they sleep."""
     worker = EngineSettings(model=wanted.model).command
     command = ("env", f"GOMP_SPINCOUNT={spins}", *worker)
-    settings = EngineSettings(model=wanted.model, threads=wanted.threads, context_tokens=1024, command=command)
+    settings = EngineSettings(model=wanted.model, threads=wanted.threads, context_tokens=2048, command=command)
     return Engine(settings)
 
 
-def ask(engine: Engine, n: int, tokens: int) -> dict[str, float]:
-    """Send one greedy request; returns its cost."""
+def ask(engine: Engine, context: int, n: int, tokens: int) -> dict[str, float]:
+    """Send one greedy request after about so many more tokens of prompt; returns its cost."""
     body = {
-        "messages": [{"role": "user", "content": "Count from one to fifty in words."}],
+        "messages": [{"role": "user", "content": "again " * context + QUESTION}],
         "max_tokens": tokens,
         "n": n,
         "temperature": 0.0,
@@ -66,25 +70,28 @@ def ask(engine: Engine, n: int, tokens: int) -> dict[str, float]:
     }
 
 
-def sweep(engines: dict[int, Engine], rounds: int, tokens: int, beside: str) -> list[dict[str, Any]]:
-    """Let the engines take turns; returns a row for each number of looks and of completions."""
-    found: dict[tuple[int, int], list[dict[str, float]]] = {}
-    for turn in range(-1, rounds):
-        for spins, engine in engines.items():
-            for n in (1, 3):
-                cost = ask(engine, n, tokens)
+def sweep(
+    engines: dict[int, Engine], contexts: list[int], rounds: int, tokens: int, beside: str
+) -> list[dict[str, Any]]:
+    """Let the engines take turns; returns a row for each length of context, of completions and number of looks."""
+    found: dict[tuple[int, int, int], list[dict[str, float]]] = {}
+    for context, n in [(context, n) for context in contexts for n in (1, 3)]:
+        for turn in range(-1, rounds):
+            for spins, engine in engines.items():
+                cost = ask(engine, context, n, tokens)
                 if turn >= 0:
-                    found.setdefault((spins, n), []).append(cost)
+                    found.setdefault((context, n, spins), []).append(cost)
     return [
         {
             "beside": beside,
-            "spins": spins,
+            "context": context,
             "completions": n,
+            "looks": spins,
             **{key: statistics.median(cost[key] for cost in costs) for key in ("wall_ms", "cpu_ms")},
             "wall_ms_least": min(cost["wall_ms"] for cost in costs),
             "wall_ms_most": max(cost["wall_ms"] for cost in costs),
         }
-        for (spins, n), costs in found.items()
+        for (context, n, spins), costs in found.items()
     ]
 
 
@@ -92,6 +99,8 @@ def main() -> None:
     """Measure, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-m", "--model", type=Path)
+    parser.add_argument("--looks", type=int, nargs="+", default=list(LOOKS))
+    parser.add_argument("--contexts", type=int, nargs="+", default=[0, 512, 1024], help="tokens before the question")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--busy-tokens", type=int, default=6, help="of a request beside busy processes: some collapse")
@@ -104,22 +113,24 @@ def main() -> None:
         wanted.model = fetch_base(cache_folder(os.environ))
     record = describe_run(shlex.join(sys.argv))
     with ExitStack() as stack:
-        engines = {spins: stack.enter_context(start(spins, wanted)) for spins in SPINS}
-        rows = sweep(engines, wanted.rounds, wanted.tokens, "nothing")
+        engines = {spins: stack.enter_context(start(spins, wanted)) for spins in wanted.looks}
+        rows = sweep(engines, wanted.contexts, wanted.rounds, wanted.tokens, "nothing")
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(wanted.threads)]
         try:
-            rows += sweep(engines, wanted.rounds, wanted.busy_tokens, f"{wanted.threads} busy processes")
+            rows += sweep(
+                engines, wanted.contexts, wanted.rounds, wanted.busy_tokens, f"{wanted.threads} busy processes"
+            )
         finally:
             for process in busy:
                 process.kill()
                 process.wait()
     sys.stdout.write(
-        "| beside | looks | completions | wall ms a token | least to most | CPU ms |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| beside | context | completions | looks | wall ms a token | least to most | CPU ms |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     for row in rows:
         sys.stdout.write(
-            f"| {row['beside']} | {row['spins']:,} | {row['completions']} | {row['wall_ms']:.1f} "
+            f"| {row['beside']} | {row['context']:,} | {row['completions']} | {row['looks']:,} | {row['wall_ms']:.1f} "
             f"| {row['wall_ms_least']:.1f} to {row['wall_ms_most']:.1f} | {row['cpu_ms']:.1f} |\n"
         )
     sys.stdout.write(f"\n{write_line(record)}\n")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,24 @@ def test_gradients_are_those_of_each_example_alone(packing: bool, tmp_path: Path
     train_sft(make_sft(tmp_path, policy=policy, examples=examples, **settings))
     (row,) = read(tmp_path)
     assert row["total_tokens"] == sum(len(tokens.ids) for tokens in examples), "one step saw all of them once"
+    assert row["loss"] == pytest.approx(float(loss.detach()), abs=1e-5)
+    for name, weight in alone.trained().items():
+        assert weight.grad is not None
+        torch.testing.assert_close(sums[name], weight.grad, atol=2e-6, rtol=1e-4)
+
+
+def test_an_example_without_a_loss_teaches_nothing(tmp_path: Path) -> None:
+    examples = make_tokens(3)
+    (silent,) = make_tokens(1)
+    silent = replace(silent, loss_mask=(0,) * len(silent.ids))
+    policy = make_policy()
+    sums = watch_gradients(policy)
+    settings: dict[str, Any] = {"max_steps": 1, "accumulation": 4, "packing": False, "save_every": 9}
+    train_sft(make_sft(tmp_path, policy=policy, examples=[*examples, silent], **settings))
+    alone = make_policy()
+    loss = mean_loss(alone, examples)
+    back_propagate(loss)
+    (row,) = read(tmp_path)
     assert row["loss"] == pytest.approx(float(loss.detach()), abs=1e-5)
     for name, weight in alone.trained().items():
         assert weight.grad is not None

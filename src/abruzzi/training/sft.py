@@ -26,8 +26,10 @@ import datasets
 import torch
 from accelerate.utils import fsdp_utils
 from datasets import Dataset
+from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.nn.functional import pad
 from transformers import TrainerCallback
 from transformers.trainer import SCHEDULER_NAME, TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
@@ -36,7 +38,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from abruzzi.errors import AbruzziError, CheckpointError, ConfigError, TrainingError
 from abruzzi.records import LineWriter
 from abruzzi.training.checkpoint import find_checkpoint, read_state, save_checkpoint
-from abruzzi.training.policy import Policy, load_weights, read_weights, save_policy
+from abruzzi.training.policy import HOST, Policy, load_weights, read_weights, save_policy
 from abruzzi.training.processes import Processes, join_processes
 from abruzzi.training.recipe import SftSettings
 from abruzzi.training.run_record import METRICS_FILE, rewind
@@ -84,6 +86,28 @@ class _Trainer(SFTTrainer):
             return None
         gathered: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped) or {}
         return {name: weight for name, weight in gathered.items() if name in self._names}
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **settings: Any) -> Any:
+        """Score the tokens that have a loss alone; without a GPU, TRL scores the prompts' too and forgets that."""
+        trainer: Any = super()
+        labels: Tensor = inputs["labels"]
+        if labels.device != HOST:
+            return trainer.compute_loss(model, inputs, *args, **settings)
+        following = pad(labels[:, 1:], (0, 1), value=IGNORED)
+        scored = (following != IGNORED).any(dim=0)
+        scored[0] = True  # a row without any is no error, and neither is an example without a loss
+
+        def keep_scored(_module: Any, _inputs: Any, outputs: Any) -> Any:
+            """Leave the head nothing else to do."""
+            outputs.last_hidden_state = outputs.last_hidden_state[:, scored]
+            return outputs
+
+        hook = self._policy.core.base_model.register_forward_hook(keep_scored)
+        rest = {name: value for name, value in inputs.items() if name != "labels"}
+        try:
+            return trainer.compute_loss(model, {**rest, "shift_labels": following[:, scored]}, *args, **settings)
+        finally:
+            hook.remove()
 
     def save_state(self, folder: Path, *, is_main: bool) -> None:
         """Write what the trainer wants back besides the weights; called in every process."""

@@ -147,6 +147,28 @@ def test_the_start_need_not_be_measured(tmp_path: Path) -> None:
     assert [(row["kind"], row["step"]) for row in read(tmp_path / "metrics.jsonl")] == [("step", 1), ("held_out", 1)]
 
 
+def test_a_last_step_is_kept_while_it_is_measured_and_measured_once(tmp_path: Path) -> None:
+    class KilledError(Exception):
+        """Stands for what ends a process."""
+
+    grpo = make_grpo(tmp_path / "a", steps=2, eval_on_start=False)
+    held_out = {prompt.item.id for prompt in grpo.held_out}
+
+    def die(replies: Sequence[tuple[Item, str]]) -> list[Verdict]:
+        if held_out & {item.id for item, _ in replies}:
+            raise KilledError
+        return verify_even(replies)
+
+    with pytest.raises(KilledError):
+        train_grpo(replace(grpo, verify=die))
+    assert list_checkpoints(tmp_path / "a")[-1] == "step-000002"
+    assert [row["kind"] for row in read(tmp_path / "a" / "metrics.jsonl")] == ["step", "step"]
+    for run in ("a", "a", "b"):
+        train_grpo(make_grpo(tmp_path / run, steps=2, eval_on_start=False))
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert [row["kind"] for row in read(tmp_path / "a" / "metrics.jsonl")] == ["step", "step", "held_out"]
+
+
 def test_without_held_out_items_nothing_is_measured(tmp_path: Path) -> None:
     train_grpo(make_grpo(tmp_path, steps=1, held_out=[]))
     assert [row["kind"] for row in read(tmp_path / "metrics.jsonl")] == ["step"]

@@ -1,6 +1,6 @@
 """The GRPO loop: collect, update, and now and then measure, record, save.
 
-    for each step:  prompts ─sample─verify→ groups ─advantages─→ one update;   every k: held-out accuracy, a checkpoint
+    for each step:  prompts ─sample─verify→ groups ─advantages─→ one update;   every k: a checkpoint, held-out accuracy
 
 A step is a function of the weights, the optimiser's state, the run's seed and the position in the prompt stream, and a
 checkpoint holds all of these: a run that was killed goes on from its last checkpoint and does the same steps again.
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from abruzzi.errors import CheckpointError
-from abruzzi.records import LineWriter
+from abruzzi.records import LineWriter, read_lines
 from abruzzi.training.checkpoint import find_checkpoint, read_state, save_checkpoint
 from abruzzi.training.grpo.collect import collect, update_share
 from abruzzi.training.grpo.rewards import Verify, verify_replies
@@ -111,13 +111,14 @@ def train_grpo(grpo: Grpo) -> None:
             if settings.eval_on_start:
                 _measure(grpo, under_way)
             _save(grpo, under_way)
+        elif _is_measured(settings, state.step) and not _was_measured(grpo.run, state.step):
+            _measure(grpo, under_way)  # killed while it was
         while state.step < settings.steps:
             _step(grpo, under_way)
-            is_last = state.step == settings.steps
-            if is_last or state.step % settings.eval_every == 0:
+            if state.step == settings.steps or state.step % settings.save_every == 0:
+                _save(grpo, under_way)  # before the measuring, which may take as long as many steps
+            if _is_measured(settings, state.step):
                 _measure(grpo, under_way)
-            if is_last or state.step % settings.save_every == 0:
-                _save(grpo, under_way)
 
 
 def _step(grpo: Grpo, under_way: _UnderWay) -> None:
@@ -162,6 +163,17 @@ def _step(grpo: Grpo, under_way: _UnderWay) -> None:
     row = step_row(number, batch, update, grpo.policy.tokenizer, max_tokens=settings.max_tokens)
     totals = {"total_rollouts": state.num_rollouts, "total_tokens": state.num_tokens}
     under_way.record({**row, **totals, "learning_rate": rate, "seconds": seconds})
+
+
+def _is_measured(settings: GrpoSettings, step: int) -> bool:
+    """Whether held-out items are measured after a step."""
+    if step == 0:
+        return settings.eval_on_start
+    return step == settings.steps or step % settings.eval_every == 0
+
+
+def _was_measured(run: Path, step: int) -> bool:
+    return any(row["kind"] == "held_out" and row["step"] == step for row in read_lines(run / METRICS_FILE))
 
 
 def _measure(grpo: Grpo, under_way: _UnderWay) -> None:
