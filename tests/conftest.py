@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import gc
 import getpass
 import os
 import signal
@@ -30,6 +31,15 @@ def pytest_configure() -> None:
     settings.load_profile("patient")
 
 
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage off what was imported and collected: it lasts as long as the process does.
+
+    That is some millions of objects, and a training that ends has the whole heap looked through.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Have tests of the engine take turns, whichever worker runs them: two engines at once starve on two cores."""
@@ -41,10 +51,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The real engine with the base model, three slots; the weights are fetched at first use.
+    """The real engine with the base model, three slots, one thread; the weights are fetched at first use.
 
-    Tests that use it carry the marker ``engine``.
+    Tests that use it carry the marker ``engine``. Beside another worker's tests two threads mostly wait for each other.
     """
     model = fetch_base(platformdirs.user_cache_path("abruzzi"))
-    with Engine(EngineSettings(model=model, slots=3)) as running:
+    with Engine(EngineSettings(model=model, slots=3, threads=1)) as running:
         yield running

@@ -64,7 +64,7 @@ def test_a_prompt_beyond_the_context_is_refused_with_its_size(engine: Engine) ->
 
 
 def test_a_crash_breaks_the_stream_and_the_next_try_works(engine: Engine) -> None:
-    settings = EngineSettings(model=engine.settings.model, slots=1, context_tokens=512)
+    settings = EngineSettings(model=engine.settings.model, slots=1, threads=1, context_tokens=512)
     with Engine(settings) as fragile:
 
         def kill(stream: Stream) -> bool:
@@ -94,7 +94,7 @@ def is_whole_or_broken(engine: Engine, kill: Callable[[Stream], bool]) -> bool:
 
 
 def test_stopping_in_the_middle_of_a_request_is_quick(engine: Engine) -> None:
-    busy = Engine(EngineSettings(model=engine.settings.model, slots=1, context_tokens=512))
+    busy = Engine(EngineSettings(model=engine.settings.model, slots=1, threads=1, context_tokens=512))
     busy.start()
     started = threading.Event()
 
@@ -114,7 +114,7 @@ def test_stopping_in_the_middle_of_a_request_is_quick(engine: Engine) -> None:
 
 def test_speculation_keeps_the_text(engine: Engine) -> None:
     settings = EngineSettings(
-        model=engine.settings.model, slots=1, context_tokens=512, speculation=Speculation(ngram_tokens=2)
+        model=engine.settings.model, slots=1, threads=1, context_tokens=512, speculation=Speculation(ngram_tokens=2)
     )
     question = "Repeat: " + "one two three four five six " * 6
     with Engine(settings) as speculating:

@@ -1,6 +1,5 @@
-"""Saves checkpoints without end, in a process of its own that is there to be killed: ``python -m … RUN``."""
+"""Saves checkpoints without end, for a process of its own that is there to be killed."""
 
-import sys
 from pathlib import Path
 
 from abruzzi.training.checkpoint import FOLDER, STATE_FILE, find_checkpoint, read_state, save_checkpoint
@@ -23,8 +22,8 @@ def list_checkpoints(run: Path) -> list[str]:
     return sorted(path.parent.name for path in run.glob(f"{FOLDER}/step-*/{STATE_FILE}"))
 
 
-if __name__ == "__main__":
-    run = Path(sys.argv[1])
+def save_without_end(run: Path) -> None:
+    """Go on from the run's last checkpoint, one after the other."""
     found = find_checkpoint(run)
     step = 0 if found is None else int(read_state(found)["step"])
     while True:

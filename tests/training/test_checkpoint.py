@@ -2,7 +2,6 @@
 
 import errno
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +10,8 @@ import pytest
 
 from abruzzi.errors import CheckpointError
 from abruzzi.training.checkpoint import find_checkpoint, read_state, resolve_checkpoint, save_checkpoint
-from tests.training.saving import is_whole, list_checkpoints
-
-ROOT = Path(__file__).parents[2]
+from tests.training.killed import start
+from tests.training.saving import is_whole, list_checkpoints, save_without_end
 
 
 def write_one(content: str = "weights") -> Callable[[Path], None]:
@@ -130,13 +128,13 @@ def test_killed_at_any_moment_only_whole_ones_are_found(tmp_path: Path) -> None:
     steps: list[int] = []
     for number in range(6):
         before = find_checkpoint(tmp_path)
-        process = subprocess.Popen([sys.executable, "-m", "tests.training.saving", str(tmp_path)], cwd=ROOT)
+        process = start(save_without_end, tmp_path)
         while find_checkpoint(tmp_path) == before:  # until it has begun
-            assert process.poll() is None
+            assert process.is_alive()
             time.sleep(0.001)
         time.sleep(0.0011 * number)
         process.kill()
-        process.wait()
+        process.join()
         checkpoints = list_checkpoints(tmp_path)
         assert checkpoints
         assert all(is_whole(tmp_path / "checkpoints" / name) for name in checkpoints)

@@ -3,8 +3,6 @@
 from hashlib import sha256
 from typing import Any, cast
 
-import torch
-
 
 def seed_of(seed: int, *purpose: str | int) -> int:
     """Derive a seed.
@@ -22,4 +20,6 @@ def seed_of(seed: int, *purpose: str | int) -> int:
 
 def seed_torch(seed: int) -> None:
     """Seed what torch draws in this process: fresh weights, dropout."""
+    import torch  # here alone: who derives seeds, and no more, need not load it
+
     cast("Any", torch).manual_seed(seed)

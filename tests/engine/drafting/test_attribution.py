@@ -130,6 +130,7 @@ def test_the_engines_accepted_tokens_all_have_a_source(engine: Engine) -> None:
         model=engine.settings.model,
         slots=1,
         context_tokens=512,
+        threads=1,
         speculation=Speculation(ngram_tokens=3, max_draft_tokens=16),
     )
     content = "<question>\nRepeat: " + " ".join(["one two three four five six"] * 6) + "\n</question>"

@@ -56,6 +56,7 @@ def test_the_replay_gives_the_engines_counts_to_the_token(engine: Engine) -> Non
         model=engine.settings.model,
         slots=1,
         context_tokens=512,
+        threads=1,
         speculation=Speculation(ngram_tokens=LIMITS.ngram_tokens, max_draft_tokens=LIMITS.max_draft_tokens),
     )
     (end,) = post(engine, "/tokenize", {"content": "<|im_end|>", "parse_special": True})["tokens"]
