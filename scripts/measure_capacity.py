@@ -23,17 +23,14 @@ weights and cache at the speed of the copy would take, as a share of what was me
 import argparse
 import http.client
 import json
-import os
-import platform
 import random
+import shlex
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -46,6 +43,7 @@ from abruzzi.capacity.passes import decode_pass, prefill_passes
 from abruzzi.capacity.replica import Replica
 from abruzzi.capacity.roofline import PassTime
 from abruzzi.capacity.shapes import SHAPES
+from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.weights import BASE, fetch_base
@@ -233,25 +231,11 @@ def _solve(terms: np.ndarray, wanted: np.ndarray) -> tuple[float, ...]:
     return tuple(float(value) for value in np.linalg.lstsq(terms / scale, wanted, rcond=None)[0] / scale)
 
 
-def describe_machine() -> str:
-    """The machine and the software, in a line."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return (
-        f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, commit {commit.stdout.strip()}, load "
-        f"{load}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    )
-
-
 def report(copies: list[float], measured: list[Measured], replica: Replica, unit: str = "cpu") -> str:
     """Write everything as Markdown."""
     machine = replica.machine
     lines = [
-        f"{describe_machine()}",
+        write_line(describe_run(shlex.join(sys.argv))),
         "",
         f"copy {statistics.median(copies) / 1e9:.2f} GB/s ({min(copies) / 1e9:.2f} to {max(copies) / 1e9:.2f}); "
         f"fitted: {machine.flops / 1e9:.1f} GFLOP/s, keys and values at "
@@ -286,7 +270,7 @@ def report(copies: list[float], measured: list[Measured], replica: Replica, unit
 def to_toml(machine: Machine) -> str:
     """Write a fitted machine as ``machine_file`` reads it."""
     return (
-        f"# {describe_machine()}\n[machine]\nmemory_gb = {machine.memory_bytes / 1e9:g}\n"
+        f"# {write_line(describe_run(shlex.join(sys.argv)))}\n[machine]\nmemory_gb = {machine.memory_bytes / 1e9:g}\n"
         f"tflops = {machine.flops / 1e12:.4g}\nbandwidth_gbs = {machine.bandwidth / 1e9:.4g}\n"
         f"cache_share = {machine.cache_share:.4g}\npass_us = {1e6 * machine.pass_s:.4g}\noverlap = 0.0\n"
     )
@@ -324,7 +308,8 @@ def main() -> None:
     copies += measure_copy(2 + asked.repeats)
     if asked.json is not None:
         rows = [asdict(one) for one in measured]
-        asked.json.write_text(json.dumps({"machine": describe_machine(), "copies": copies, "points": rows}, indent=1))
+        record = describe_run(shlex.join(sys.argv))
+        asked.json.write_text(json.dumps({"record": record, "copies": copies, "points": rows}, indent=1))
     replica = fit([one for one in measured if one.point in FIT], statistics.median(copies), asked.unit)
     sys.stdout.write(report(copies, measured, replica, asked.unit) + "\n")
     if asked.toml is not None:
