@@ -177,7 +177,7 @@ def describe_bill(story: Story) -> str:
     totals = story.totals()
     usage = totals.usage
     parts = [
-        f"{totals.num_calls} calls"
+        ("1 call" if totals.num_calls == 1 else f"{totals.num_calls} calls")
         + (f" ({totals.num_failed} failed)" if totals.num_failed else "")
         + (f" ({totals.num_cancelled} cancelled)" if totals.num_cancelled else ""),
         f"{usage.prompt_tokens:,} prompt tokens"
