@@ -107,7 +107,7 @@ def check(url: str, num_cases: int) -> int:
 
 
 def test_some_requests_drawn_from_the_document(url: str) -> None:
-    assert check(url, 5) >= 30
+    assert check(url, 3) >= 18
 
 
 @pytest.mark.slow

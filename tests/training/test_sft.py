@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -200,12 +199,11 @@ def test_an_adapter_is_trained_and_the_base_stays(tmp_path: Path) -> None:
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-@pytest.mark.parametrize("kind", ["full", "lora"])
-def test_a_run_that_is_done_does_nothing_more_and_may_be_raised(kind: str, tmp_path: Path) -> None:
+def test_a_run_that_is_done_does_nothing_more_and_may_be_raised(tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
 
     def train(run: str, steps: int) -> Rows:
-        policy = make_policy() if kind == "full" else make_lora_policy(base, dropout=0.2)
+        policy = make_lora_policy(base, dropout=0.2)
         train_sft(make_sft(tmp_path / run, policy=policy, max_steps=steps, schedule="constant"))
         return read(tmp_path / run)
 
@@ -306,26 +304,10 @@ def test_a_checkpoint_holds_the_weights_once(tmp_path: Path) -> None:
     assert {path.name for path in (checkpoint / "trainer").iterdir()} == names
 
 
-@pytest.mark.parametrize("kind", ["full", "lora"])
-def test_a_checkpoint_of_old_that_holds_them_twice_is_gone_on_from(kind: str, tmp_path: Path) -> None:
-    base = save_base(tmp_path / "base")
-    for run in ("old", "new"):
-        for steps in (2, 4):
-            policy = make_policy() if kind == "full" else make_lora_policy(base)
-            train_sft(make_sft(tmp_path / run, policy=policy, max_steps=steps, schedule="constant"))
-            checkpoint = find_checkpoint(tmp_path / run)
-            assert checkpoint is not None
-            if run == "old":
-                for file in [*checkpoint.glob("*.safetensors"), *checkpoint.glob("*config.json")]:
-                    shutil.copy(file, checkpoint / "trainer")
-    assert_same_run(tmp_path / "old", tmp_path / "new")
-
-
-@pytest.mark.parametrize("kind", ["full", "lora"])
-def test_recomputing_changes_nothing_but_the_memory(kind: str, tmp_path: Path) -> None:
+def test_recomputing_changes_nothing_but_the_memory(tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
     for name in ("kept", "recomputed"):
-        policy = make_policy() if kind == "full" else make_lora_policy(base)
+        policy = make_lora_policy(base)
         train_sft(make_sft(tmp_path / name, policy=policy, max_steps=2, recompute=name == "recomputed"))
         assert policy.core.is_activation_checkpointing is (name == "recomputed")
     assert_same_run(tmp_path / "kept", tmp_path / "recomputed")

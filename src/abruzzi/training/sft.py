@@ -127,9 +127,8 @@ class _Trainer(SFTTrainer):
             self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load the weights from where they lie: beside the trainer's folder; of old, in it too."""
-        folder = Path(resume_from_checkpoint)
-        holder = folder if any(folder.glob("*.safetensors")) else folder.parent
+        """Load the weights from where they lie: beside the trainer's folder."""
+        holder = Path(resume_from_checkpoint).parent
         if not self.is_fsdp_enabled:
             load_weights(self._policy, read_weights(holder))
             return

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,24 @@ def written(folders: list[Path], out: Path) -> tuple[str, str]:
     return markdown.read_text(), html.read_text()
 
 
-def test_both_formats_have_the_same_sections_and_say_what_did_not_move(tmp_path: Path) -> None:
-    markdown, html = written(make_runs(tmp_path), tmp_path / "out")
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Of three runs, drawn once for all tests that read it."""
+
+    folders: list[Path]
+    markdown: str
+    html: str
+
+
+@pytest.fixture(name="report", scope="module")
+def write_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    home = tmp_path_factory.mktemp("report")
+    folders = make_runs(home)
+    return Report(folders, *written(folders, home / "out"))
+
+
+def test_both_formats_have_the_same_sections_and_say_what_did_not_move(report: Report) -> None:
+    markdown, html = report.markdown, report.html
     headings = re.findall(r"^## (.*)$", markdown, re.MULTILINE)
     assert headings == [
         "Summary", "What was run", "Held-out accuracy", "pass@k", "Fine-tuning", "Reward", "The policy",
@@ -58,8 +75,8 @@ def test_both_formats_have_the_same_sections_and_say_what_did_not_move(tmp_path:
     assert 'class="did-not-move"' in html
 
 
-def test_the_page_asks_nothing_of_anybody(tmp_path: Path) -> None:
-    _, html = written(make_runs(tmp_path), tmp_path / "out")
+def test_the_page_asks_nothing_of_anybody(report: Report) -> None:
+    html = report.html
     parsed = ParsedPage(html)
     assert "http://" not in html
     assert "https://" not in html
@@ -76,9 +93,8 @@ def test_the_page_asks_nothing_of_anybody(tmp_path: Path) -> None:
     assert all(found.get("role") == "img" and found.get("aria-label") for found in drawings)
 
 
-def test_every_row_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
-    markdown, _ = written(make_runs(tmp_path), tmp_path / "out")
-    blocks = re.findall(r"(?:^\|.*\|$\n?)+", markdown, re.MULTILINE)
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(report: Report) -> None:
+    blocks = re.findall(r"(?:^\|.*\|$\n?)+", report.markdown, re.MULTILINE)
     assert len(blocks) > 10
     for block in blocks:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
@@ -101,17 +117,16 @@ def test_text_of_models_and_people_stays_text(tmp_path: Path) -> None:
     assert "<img" not in rendered
 
 
-def test_the_same_runs_give_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
-    folders = make_runs(tmp_path)
-    before = written(folders, tmp_path / "out")
+def test_the_same_runs_give_the_same_bytes_whatever_the_hash_seed(report: Report, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from abruzzi.training.report.write import write_reports; "
         "write_reports(list(map(Path, sys.argv[2:])), Path(sys.argv[1]), "
         "{'command': 'abruzzi train report', 'date': '2026-11-25'})"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "again"), *map(str, folders)]
+    command = [sys.executable, "-c", script, str(tmp_path / "again"), *map(str, report.folders)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})
-    assert ((tmp_path / "again/report.md").read_text(), (tmp_path / "again/report.html").read_text()) == before
+    assert (tmp_path / "again/report.md").read_text() == report.markdown
+    assert (tmp_path / "again/report.html").read_text() == report.html
 
 
 @pytest.mark.parametrize(
