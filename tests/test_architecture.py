@@ -70,15 +70,18 @@ def test_a_light_import_loads_nothing_heavy(module: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-c", "import abruzzi"], ["-m", "abruzzi", "--help"]])
-def test_import_and_help_take_under_a_third_of_a_second(arguments: list[str]) -> None:
-    def cpu_seconds() -> float:
+def test_import_and_help_cost_little_beside_the_libraries_they_need(arguments: list[str]) -> None:
+    """A third of a second where those take 0.14 s: seconds alone would measure the machine."""
+
+    def cpu_seconds(*given: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        subprocess.run([sys.executable, *given], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    cpu_seconds()  # the first run may compile bytecode
-    assert min(cpu_seconds() for _ in range(3)) < 0.3
+    cpu_seconds(*arguments)  # the first run may compile bytecode
+    pairs = [(cpu_seconds(*arguments), cpu_seconds("-c", "import pydantic, typer.main")) for _ in range(4)]
+    assert min(ours for ours, _ in pairs) < 2.5 * min(theirs for _, theirs in pairs)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
