@@ -231,11 +231,11 @@ def _solve(terms: np.ndarray, wanted: np.ndarray) -> tuple[float, ...]:
     return tuple(float(value) for value in np.linalg.lstsq(terms / scale, wanted, rcond=None)[0] / scale)
 
 
-def report(copies: list[float], measured: list[Measured], replica: Replica, unit: str = "cpu") -> str:
+def report(heading: str, copies: list[float], measured: list[Measured], replica: Replica, unit: str = "cpu") -> str:
     """Write everything as Markdown."""
     machine = replica.machine
     lines = [
-        write_line(describe_run(shlex.join(sys.argv))),
+        heading,
         "",
         f"copy {statistics.median(copies) / 1e9:.2f} GB/s ({min(copies) / 1e9:.2f} to {max(copies) / 1e9:.2f}); "
         f"fitted: {machine.flops / 1e9:.1f} GFLOP/s, keys and values at "
@@ -267,10 +267,10 @@ def report(copies: list[float], measured: list[Measured], replica: Replica, unit
     return "\n".join(lines)
 
 
-def to_toml(machine: Machine) -> str:
+def to_toml(heading: str, machine: Machine) -> str:
     """Write a fitted machine as ``machine_file`` reads it."""
     return (
-        f"# {write_line(describe_run(shlex.join(sys.argv)))}\n[machine]\nmemory_gb = {machine.memory_bytes / 1e9:g}\n"
+        f"# {heading}\n[machine]\nmemory_gb = {machine.memory_bytes / 1e9:g}\n"
         f"tflops = {machine.flops / 1e12:.4g}\nbandwidth_gbs = {machine.bandwidth / 1e9:.4g}\n"
         f"cache_share = {machine.cache_share:.4g}\npass_us = {1e6 * machine.pass_s:.4g}\noverlap = 0.0\n"
     )
@@ -306,14 +306,14 @@ def main() -> None:
     with Engine(settings) as engine:
         measured = measure_all(engine, points, repeats=asked.repeats, decoded=asked.decoded)
     copies += measure_copy(2 + asked.repeats)
+    record = describe_run(shlex.join(sys.argv))
     if asked.json is not None:
         rows = [asdict(one) for one in measured]
-        record = describe_run(shlex.join(sys.argv))
         asked.json.write_text(json.dumps({"record": record, "copies": copies, "points": rows}, indent=1))
     replica = fit([one for one in measured if one.point in FIT], statistics.median(copies), asked.unit)
-    sys.stdout.write(report(copies, measured, replica, asked.unit) + "\n")
+    sys.stdout.write(report(write_line(record), copies, measured, replica, asked.unit) + "\n")
     if asked.toml is not None:
-        asked.toml.write_text(to_toml(replica.machine))
+        asked.toml.write_text(to_toml(write_line(record), replica.machine))
 
 
 if __name__ == "__main__":
