@@ -59,7 +59,8 @@ def test_the_report_counts_only_points_that_nothing_was_fitted_to(script: Any) -
     truth = script.make_replica(20e9, flops=37e9, cache_share=0.13, pass_s=0.004)
     others = [script.Point("prefill", 1, 100), script.Point("decode", 2, 100)]
     measured = make_up(script, truth, [*script.FIT, *others])
-    text = script.report([20e9], measured, truth)
+    text = script.report("Two cores", [20e9], measured, truth)
+    assert text.startswith("Two cores\n")
     assert "2 points that nothing was fitted to: median absolute error of cpu seconds 0.0%" in text
     assert text.count("| fitted |") == 4
 
@@ -69,7 +70,7 @@ def test_a_fitted_machine_can_be_read_again(script: Any, tmp_path: Path) -> None
 
     machine = script.make_replica(20e9, flops=37e9, cache_share=0.13, pass_s=0.004).machine
     path = tmp_path / "mine.toml"
-    path.write_text(script.to_toml(machine))
+    path.write_text(script.to_toml("Two cores", machine))
     again = read_machine(path)
     for field in ("flops", "bandwidth", "cache_share", "pass_s", "overlap", "memory_bytes"):
         assert getattr(again, field) == pytest.approx(getattr(machine, field))

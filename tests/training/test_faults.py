@@ -116,15 +116,26 @@ def test_most_slips_in_a_trace_are_found(task: str, style: str) -> None:
 @pytest.mark.parametrize(
     ("item", "wrong", "says"),
     [
-        (SUM, "57", ["43 + 14 - 10 is 47, not 57", "the answer is 47, not 57"]),
+        (SUM, "57", ["43 + 14 = 57, 57 - 10 = 47, not 57", "the answer is 47, not 57"]),
+        (SUM, "44", ["3 + 4 = 7, 7 - 0 = 7: ends in 7, not 4", "the answer is 47, not 44"]),
+        (SUM, "-44", ["43 + 14 = 57, 57 - 10 = 47, not -44", "the answer is 47, not -44"]),
+        (make_sum("43 - 99 + 8"), "-49", ["43 - 99 = -56, -56 + 8 = -48, not -49", "the answer is -48, not -49"]),
+        (make_sum("7 - 9 + 8"), "5", ["7 - 9 = -2, -2 + 8 = 6, not 5", "the answer is 6, not 5"]),
         (PRODUCT, "9104", ["98 * 93 is 9114, not 9104", "the answer is 9114, not 9104"]),
-        (ZOO, "158", ["1 * 4 + 14 * 6 + 8 * 10 is 168, not 158", "the answer is 168, not 158"]),
+        (
+            ZOO,
+            "158",
+            [
+                "tiger: 1 * 4 = 4, butterfly: 14 * 6 = 84, crab: 8 * 10 = 80, 4 + 84 = 88, 88 + 80 = 168, not 158",
+                "the answer is 168, not 158",
+            ],
+        ),
         (WORDS, "4", ["n in nine 2, thousand 1: 3, not 4", "the answer is 3, not 4"]),
         (WORDS, "many", ["the answer is 3, not many"]),
         (OWN, "8", ["the answer is 7, not 8"]),
     ],
 )
-def test_the_result_is_worked_out_where_it_fits_a_line(item: Item, wrong: str, says: list[str]) -> None:
+def test_what_tells_right_from_wrong_is_worked_out(item: Item, wrong: str, says: list[str]) -> None:
     assert [fault.statement for fault in correct_result(item, right=item.ground_truth, wrong=wrong)] == says
 
 

@@ -85,26 +85,27 @@ def test_a_pair_is_taught_in_both_orders_by_hand(tmp_path: Path) -> None:
         write(tmp_path / "j.jsonl", read_groups([make_group(SUM, RIGHT, SLIP)])), key=lambda e: e.id, reverse=True
     )
     assert json.loads(first.completion) == {
-        "reasoning": "47 (first) or 40 (second)? 43 + 14 - 10 is 47, not 40: 47 (first).",
+        "reasoning": "47 (first) or 40 (second)? 3 + 4 = 7, 7 - 0 = 7: ends in 7, not 0: 47 (first).",
         "verdict": "first",
     }
     assert json.loads(second.completion) == {
-        "reasoning": "40 (first) or 47 (second)? 43 + 14 - 10 is 47, not 40: 47 (second).",
+        "reasoning": "40 (first) or 47 (second)? 3 + 4 = 7, 7 - 0 = 7: ends in 7, not 0: 47 (second).",
         "verdict": "second",
     }
     asked = first.messages[-1].content
-    assert asked.index("57 - 10 = 47") < asked.index("57 - 10 = 40")
+    assert asked.index("<answer>47") < asked.index("<answer>40")
     asked = second.messages[-1].content
-    assert asked.index("57 - 10 = 40") < asked.index("57 - 10 = 47")
+    assert asked.index("<answer>40") < asked.index("<answer>47")
     assert (first.family, first.style) == ("sums", "result")
 
 
-def test_what_is_right_by_luck_is_measured_with_but_not_taught(tmp_path: Path) -> None:
+def test_what_is_right_by_luck_is_measured_with_but_not_taught_to_who_reads_it(tmp_path: Path) -> None:
     answered = read_groups([make_group(SUM, LUCK, SLIP)])
     assert draw_pairs(answered, per_item=2, seed=1, is_sound_only=True) == []
     assert len(draw_pairs(answered, per_item=2, seed=1, is_sound_only=False)) == 1
     with pytest.raises(DataError, match=r"no pair .* among 1 items \(1 of them without a sound right one, 0 pairs"):
-        write(tmp_path / "j.jsonl", answered)
+        write(tmp_path / "j.jsonl", answered, reads="thoughts")
+    assert len(write(tmp_path / "j.jsonl", answered)) == 2
 
 
 def test_wrong_answers_of_an_item_differ_and_none_is_shown_twice() -> None:
@@ -156,12 +157,21 @@ def test_every_pair_is_there_twice_with_opposite_verdicts_and_nothing_else_tells
 def test_no_reasoning_states_what_is_false_or_takes_long(tmp_path: Path) -> None:
     examples = write(tmp_path / "j.jsonl", read_groups(sample_sums(60)), per_item=4)
     assert {one.style for one in examples} == {"result"}
+    seen = set[bool]()
     for one in examples:
         reasoning = json.loads(one.completion)["reasoning"]
-        stated = re.fullmatch(r"[^?]+\? (?P<sum>[-+ \d]+) is (?P<value>-?\d+), not (?P<claim>-?\d+): .*", reasoning)
+        stated = re.fullmatch(
+            r"\S+ \(first\) or \S+ \(second\)\? (.+ = (-?\d+))(: ends in (\d))?, not (-?\d+): (-?\d+) \(\w+\)\.",
+            reasoning,
+        )
         assert stated is not None, reasoning
-        assert Fraction(eval(stated["sum"])) == int(stated["value"]) != int(stated["claim"])
+        steps, end, _, digit, claim, answer = stated.groups()
+        assert all(Fraction(eval(left)) == int(value) for left, value in re.findall(r"([-+ \d]+) = (-?\d+)", steps))
+        assert claim != (digit or end)
+        assert answer.endswith(digit) and end.endswith(digit) if digit else answer == end
+        seen.add(digit is not None)
         assert len(WordTokenizer()(reasoning, add_special_tokens=False)["input_ids"]) <= MAX_REASONING_TOKENS
+    assert seen == {True, False}
 
 
 def test_a_check_that_is_too_long_gives_way_to_a_shorter_one(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -168,7 +168,7 @@ def judge_command(
     folders: Annotated[list[Path], typer.Argument(help="Folders of evaluations of single samples, or above them.")],
     judges: Annotated[list[str], typer.Option("--judge", help="A judge to measure; several may be given.")],
     out: Out,
-    reads: Annotated[str, typer.Option(help="What it is shown of each reply: answer or thoughts.")] = "answer",
+    reads: Annotated[Literal["answer", "thoughts"], typer.Option(help="What it is shown of each reply.")] = "answer",
     per_item: Annotated[int, typer.Option(help="Pairs per item, at most.")] = 2,
     limit: Annotated[int | None, typer.Option(help="Pairs, at most.")] = None,
     judge_tokens: Annotated[int, typer.Option(help="Of one judge call.")] = 256,
@@ -182,8 +182,6 @@ def judge_command(
     _require("numpy", "torch")
     from abruzzi.cli.judging import JudgeWish, run_judges
 
-    if reads not in ("answer", "thoughts"):
-        raise ConfigError(f"--reads is 'answer' or 'thoughts', got {reads!r}")
     wish = JudgeWish(
         judges=tuple(judges),
         reads=reads,

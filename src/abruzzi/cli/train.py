@@ -4,7 +4,7 @@ import os
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -157,6 +157,9 @@ def judge_data_command(
     max_ratio: Annotated[
         float, typer.Option(min=1.0, help="Pairs of a family, as a multiple of the scarcest one's, at most.")
     ] = 2.0,
+    reads: Annotated[
+        Literal["answer", "thoughts"], typer.Option(help="What the judge is shown of a reply.")
+    ] = "answer",
     seed: Seed = 1_000_000,
 ) -> int:
     """Pair right and wrong replies of a solver, to train a judge on.
@@ -166,7 +169,7 @@ def judge_data_command(
     _require()
     from abruzzi.cli.train_data import Pairing, make_judge_data, pair_recorded
 
-    pairing = Pairing(out, per_item=per_item, max_ratio=max_ratio, seed=seed)
+    pairing = Pairing(out, per_item=per_item, max_ratio=max_ratio, reads=reads, seed=seed)
     if recorded:
         return pair_recorded(solver, pairing)
     return make_judge_data(solver, pairing, items=items, samples=samples, max_tokens=max_tokens)

@@ -10,6 +10,7 @@ from typing import Any
 from abruzzi.cli.wiring import cache_folder
 from abruzzi.data.items import write_items
 from abruzzi.errors import DataError
+from abruzzi.reasoning.settings import JudgeReads
 from abruzzi.records import read_lines
 from abruzzi.training.checkpoint import find_checkpoint, resolve_checkpoint
 from abruzzi.training.grpo.torch_sampler import TorchSampler
@@ -47,7 +48,8 @@ class Pairing:
     """Folder of the file."""
     per_item: int
     max_ratio: float
-    """Both: see ``write_judge_examples``."""
+    reads: JudgeReads
+    """All three: see ``write_judge_examples``."""
     seed: int
     """Of all draws; where items are drawn too, further from the solver's own than it has items."""
 
@@ -163,6 +165,7 @@ def _write_pairs(pairing: Pairing, answered: Sequence[Answered], tokenizer: Any)
         tokenizer=tokenizer,
         per_item=pairing.per_item,
         max_ratio=pairing.max_ratio,
+        reads=pairing.reads,
         seed=pairing.seed,
     )
     print(f"{path}: {counts.num_examples} examples, pairs: {_show(counts.used)}")

@@ -69,8 +69,8 @@ class _Checks:
     kind: FaultKind
     find: Callable[[Any, str, Sequence[Equation]], Iterator[str]]
     """From task, steps and their equations to statements."""
-    work_out: Callable[[Any], str]
-    """The question in a line, up to its result."""
+    work_out: Callable[[Any, str, str], str]
+    """From task, right and wrong answer to what tells them apart, step by step."""
 
 
 def find_faults(item: Item, response: str) -> Iterator[Fault]:
@@ -103,7 +103,7 @@ def is_sound(item: Item, response: str) -> bool:
 
 
 def correct_result(item: Item, *, right: str, wrong: str) -> Iterator[Fault]:
-    """Say what comes out, with the working first where it fits a line.
+    """Say what comes out, or what it ends in where that is enough, with the working first where the task has one.
 
     Args:
         item: what was asked.
@@ -111,8 +111,8 @@ def correct_result(item: Item, *, right: str, wrong: str) -> Iterator[Fault]:
         wrong: the one given.
     """
     checks, task = _find_checks(item)
-    if checks is not None and _INTEGER.fullmatch(wrong):
-        yield Fault(FaultKind.RESULT, f"{checks.work_out(task)}, not {wrong}")
+    if checks is not None and _INTEGER.fullmatch(right) and _INTEGER.fullmatch(wrong):
+        yield Fault(FaultKind.RESULT, checks.work_out(task, right, wrong))
     yield Fault(FaultKind.ANSWER, f"the answer is {right}, not {wrong}")
 
 
@@ -153,8 +153,9 @@ def _check_legs(zoo: leg_counting.Zoo, steps: str, equations: Sequence[Equation]
         yield from (f"{kind.name} is left out" for kind in zoo if kind.legs and kind.name not in steps)
 
 
-def _work_out_legs(zoo: leg_counting.Zoo) -> str:
-    return " + ".join(f"{kind.num_animals} * {kind.legs}" for kind in zoo) + f" is {leg_counting.answer(zoo)}"
+def _work_out_legs(zoo: leg_counting.Zoo, right: str, wrong: str) -> str:
+    del right
+    return f"{', '.join(leg_counting.write_each(zoo))}, not {wrong}"
 
 
 def _check_letters(task: letter_counting.Count, steps: str, equations: Sequence[Equation]) -> Iterator[str]:
@@ -185,13 +186,24 @@ def _check_letters(task: letter_counting.Count, steps: str, equations: Sequence[
         yield from (f"{word} is left out" for word, count in counts.items() if count and word not in named)
 
 
-def _work_out_letters(task: letter_counting.Count) -> str:
+def _work_out_letters(task: letter_counting.Count, right: str, wrong: str) -> str:
     counts = [f"{word} {count}" for word, count in zip(task.words, task.counts, strict=True) if count]
-    return f"{task.letter} in {', '.join(counts) or 'no word'}: {letter_counting.answer(task)}"
+    return f"{task.letter} in {', '.join(counts) or 'no word'}: {right}, not {wrong}"
 
 
 def _check_sum(task: chain_sum.Sum, steps: str, equations: Sequence[Equation]) -> Iterator[str]:
     return _check_numbers([abs(term.size) for term in task.terms], steps, equations)
+
+
+def _work_out_sum(task: chain_sum.Sum, right: str, wrong: str) -> str:
+    """Add the last digits alone where they tell the answers apart: to check a sum is less work than to find it."""
+    if int(right) >= 0 and int(wrong) >= 0 and right[-1] != wrong[-1] and any(t.size > 9 for t in task.terms):
+        return f"{', '.join(chain_sum.write_last_digits(task))}: ends in {right[-1]}, not {wrong[-1]}"
+    return f"{', '.join(chain_sum.write_running(task.terms))}, not {wrong}"
+
+
+def _work_out_product(task: products.Product, right: str, wrong: str) -> str:
+    return f"{task.first} * {task.second} is {right}, not {wrong}"
 
 
 def _check_numbers(given: Sequence[int], steps: str, equations: Sequence[Equation]) -> Iterator[str]:
@@ -226,15 +238,8 @@ def _places(number: int) -> set[int]:
 
 
 _CHECKS: Mapping[str, _Checks] = {
-    "chain_sum": _Checks(
-        chain_sum.read, FaultKind.NUMBERS, _check_sum, lambda task: f"{task.expression} is {chain_sum.answer(task)}"
-    ),
+    "chain_sum": _Checks(chain_sum.read, FaultKind.NUMBERS, _check_sum, _work_out_sum),
     "leg_counting": _Checks(leg_counting.read, FaultKind.FACT, _check_legs, _work_out_legs),
     "letter_counting": _Checks(letter_counting.read, FaultKind.FACT, _check_letters, _work_out_letters),
-    "products": _Checks(
-        products.read,
-        FaultKind.NUMBERS,
-        _check_numbers,
-        lambda task: f"{task.first} * {task.second} is {products.answer(task)}",
-    ),
+    "products": _Checks(products.read, FaultKind.NUMBERS, _check_numbers, _work_out_product),
 }

@@ -6,13 +6,16 @@ Position cannot help: each pair is there twice, with opposite verdicts. The repl
 wrong ones are plausible; both ended by themselves and state an answer, and both are shown as the pipeline shows
 candidates to a judge that reads thoughts.
 
-The reasoning is written by program, is true, and is short: ``7 (first) or 9 (second)? 3 + 4 is 7, not 9: 7 (first).``
+The reasoning is written by program, is true, and is short: ``7 (first) or 9 (second)? 3 + 4 = 7, not 9: 7 (first).``
 Who said what stands first, then the check (what comes out, or where it cannot be worked out in a line the first fault
 that ``faults`` finds in the wrong reply), then the right answer with its place, which is a copy of what was said at the
 beginning. A model that writes it token by token has nothing left to find out when it comes to the verdict. (Checks that
 ended in "the first is wrong" taught 135M parameters to find the right figure and to name the same place always:
-docs/results/training-135m.md.) A right reply that has a fault too, or an equals sign that cannot be checked, is not
-taught: right by luck is no pattern for a judge. Measuring keeps it.
+docs/results/training-135m.md.) The check of a sum is that of its last digits where these differ: finding which of two
+answers is right takes less than finding the answer, and a judge that has to find it is no better than the solver.
+
+A judge that reads thoughts is not taught right replies that have a fault too, or an equals sign that cannot be checked:
+right by luck is no pattern for it. Measuring keeps them.
 
 No ties are taught: the pipeline asks about different answers only, and of two wrong ones neither is worth a verdict.
 """
@@ -39,7 +42,7 @@ from abruzzi.training.grpo.rollouts import RolloutGroup
 from abruzzi.training.seeds import seed_of
 from abruzzi.verifiers.extract import extract_answer
 
-MAX_REASONING_TOKENS = 72
+MAX_REASONING_TOKENS = 96
 """Of a check; the judge must not take longer than the candidates."""
 
 Place = Literal["first", "second"]
@@ -233,7 +236,7 @@ def write_judge_examples(
     tokenizer: Any,
     per_item: int = 2,
     max_ratio: float = 1.0,
-    reads: JudgeReads = "thoughts",
+    reads: JudgeReads = "answer",
     seed: int = 1,
 ) -> JudgeCounts:
     """Write a judge's examples as a file that ``abruzzi train sft`` takes (``kind = "examples"``).
@@ -258,7 +261,7 @@ def write_judge_examples(
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     counts = JudgeCounts()
-    pairs = draw_pairs(answered, per_item=per_item, seed=seed, is_sound_only=True, counts=counts)
+    pairs = draw_pairs(answered, per_item=per_item, seed=seed, is_sound_only=reads == "thoughts", counts=counts)
     checked = list(_check_all(pairs, count_tokens, counts))
     kept = balance(checked, lambda entry: entry[0].family, max_ratio=max_ratio, seed=seed)
     Random(seed_of(seed, "order")).shuffle(kept)

@@ -2,6 +2,7 @@ import pytest
 
 from abruzzi.data.procedural import generate_items
 from abruzzi.data.traces import list_styles, write_trace
+from abruzzi.data.traces.chain_sum import read, write_last_digits
 from abruzzi.errors import DataError
 from tests.data.traces.making import First, make_item, think
 
@@ -55,6 +56,26 @@ def test_styles_by_hand(style: str, thoughts: str) -> None:
 )
 def test_small_negative_and_zero_terms(expression: str, answer: int, style: str, thoughts: str) -> None:
     assert think(make_item("chain_sum", answer, expression=expression), style) == thoughts
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer", "steps"),
+    [
+        ("98 - 93 + 77 + 13", 95, ["8 - 3 = 5", "5 + 7 = 12", "2 + 3 = 5"]),
+        ("43 + 14 - 18", 39, ["3 + 4 = 7", "17 - 8 = 9"]),
+        ("10 - 25 + 73", 58, ["10 - 5 = 5", "5 + 3 = 8"]),
+        ("-3 + 15", 12, ["7 + 5 = 12"]),
+        ("20 + 30", 50, ["0 + 0 = 0"]),
+    ],
+)
+def test_last_digits_by_hand(expression: str, answer: int, steps: list[str]) -> None:
+    assert write_last_digits(read(make_item("chain_sum", answer, expression=expression))) == steps
+
+
+def test_last_digits_end_as_every_sum_does_that_is_not_negative() -> None:
+    for item in generate_items("chain_sum", 200, 3, {"min_terms": 2, "max_terms": 5, "min_digits": 1, "max_digits": 3}):
+        if not item.ground_truth.startswith("-"):
+            assert write_last_digits(read(item))[-1][-1] == item.ground_truth[-1]
 
 
 def test_what_is_no_sum_is_refused() -> None:

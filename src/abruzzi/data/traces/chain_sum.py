@@ -53,6 +53,27 @@ def answer(task: Sum) -> str:
     return str(sum(term.value for term in task.terms))
 
 
+def write_running(terms: tuple[Term, ...]) -> list[str]:
+    """Add terms from left to right, two at a step."""
+    totals = accumulate(term.value for term in terms)
+    return [write_sum(total, term.size, term.sign) for total, term in zip(totals, terms[1:], strict=False)]
+
+
+def write_last_digits(task: Sum) -> list[str]:
+    """Add the terms' last digits alone, ten lent where a difference would fall below nought.
+
+    43 + 14 - 18 gives 3 + 4 = 7, 17 - 8 = 9. What the last step ends in the sum ends in, unless that is negative.
+    """
+    first, *rest = task.terms
+    digit, steps = first.value % 10, list[str]()
+    for term in rest:
+        ones = term.size % 10
+        digit += 10 if term.sign == "-" and ones > digit else 0
+        steps.append(write_sum(digit, ones, term.sign))
+        digit = (digit + (ones if term.sign == "+" else -ones)) % 10
+    return steps
+
+
 def think_direct(task: Sum, rng: Random) -> str:
     """State the result at once."""
     return begin(rng, "", "In one go: ", "At once: ") + f"{task.expression} = {answer(task)}"
@@ -60,7 +81,7 @@ def think_direct(task: Sum, rng: Random) -> str:
 
 def think_running(task: Sum, rng: Random) -> str:
     """Go from left to right, two terms at a time."""
-    return begin(rng, "", "Left to right: ", "Step by step: ") + join_steps(_run(task.terms), rng)
+    return begin(rng, "", "Left to right: ", "Step by step: ") + join_steps(write_running(task.terms), rng)
 
 
 def think_digits(task: Sum, rng: Random) -> str:
@@ -77,7 +98,7 @@ def think_columns(task: Sum, rng: Random) -> str:
     tens = [split_tens(term.value)[0] for term in task.terms]
     ones = [split_tens(term.value)[1] for term in task.terms]
     if not any(tens):
-        return begin(rng, "Only ones: ", "No tens. Ones: ") + join_steps(_run(task.terms), rng)
+        return begin(rng, "Only ones: ", "No tens. Ones: ") + join_steps(write_running(task.terms), rng)
     columns = [
         "Tens: " + ", ".join(write_running_sum(tens)),
         "Ones: " + ", ".join(write_running_sum(ones)),
@@ -100,8 +121,8 @@ def think_gather(task: Sum, rng: Random) -> str:
 def think_check(task: Sum, rng: Random) -> str:
     """Go from left to right, then once more with all terms after the first in reverse."""
     first, *rest = task.terms
-    again = ", ".join(_run((first, *reversed(rest))))
-    there = ", ".join(_run(task.terms))
+    again = ", ".join(write_running((first, *reversed(rest))))
+    there = ", ".join(write_running(task.terms))
     between = rng.choice(("\nCheck: ", ". Again: ", "; other order: "))
     return (
         begin(rng, "First: ", "Once: ", "Forth: ")
@@ -117,11 +138,6 @@ def _turn_sign(sign: str, size: int) -> Term:
     if size < 0:
         return Term("-" if sign == "+" else "+", -size)
     return Term(sign, size)
-
-
-def _run(terms: tuple[Term, ...]) -> list[str]:
-    totals = accumulate(term.value for term in terms)
-    return [write_sum(total, term.size, term.sign) for total, term in zip(totals, terms[1:], strict=False)]
 
 
 def _split_step(total: int, term: Term) -> list[str]:

@@ -66,6 +66,11 @@ def answer(zoo: Zoo) -> str:
     return str(sum(kind.total for kind in zoo))
 
 
+def write_each(zoo: Zoo) -> list[str]:
+    """Write the product for each kind, then the sum of these from left to right."""
+    return [f"{kind.name}: {kind.product}" for kind in zoo] + write_running_sum([kind.total for kind in zoo])
+
+
 def think_direct(zoo: Zoo, rng: Random) -> str:
     """State the total at once."""
     total = answer(zoo)
@@ -84,8 +89,7 @@ def think_lookup(zoo: Zoo, rng: Random) -> str:
 
 def think_each(zoo: Zoo, rng: Random) -> str:
     """Multiply for each kind, then add the products from left to right."""
-    steps = [f"{kind.name}: {kind.product}" for kind in zoo] + write_running_sum([kind.total for kind in zoo])
-    return begin(rng, "", "Each kind: ", "One by one. ") + join_steps(steps, rng)
+    return begin(rng, "", "Each kind: ", "One by one. ") + join_steps(write_each(zoo), rng)
 
 
 def think_running(zoo: Zoo, rng: Random) -> str:
