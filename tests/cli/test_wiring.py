@@ -45,16 +45,6 @@ def test_a_bad_spec_is_refused_before_anything_starts(role: str) -> None:
         build_settings(None, ASK_TABLES, models={role: "nonsense"}, ask={})
 
 
-def test_a_trained_judge_reads_what_it_was_taught_to_read(tmp_path: Path) -> None:
-    def reads(judge: str, **ask: str) -> str:
-        return build_settings(None, ASK_TABLES, models={"judge": judge}, ask=ask)[0].judge_reads
-
-    adapter, model = (model_file(tmp_path, name, is_adapter=name == "a.gguf") for name in ("a.gguf", "m.gguf"))
-    assert reads(f"embedded:{adapter}") == "thoughts"
-    assert reads(f"embedded:{adapter}", judge_reads="answer") == "answer"
-    assert reads(f"embedded:{model}") == reads("embedded:base") == reads("http://localhost:1/v1#m") == "answer"
-
-
 def test_the_shipped_solver_is_shown_no_plan_of_the_untrained_base() -> None:
     def plan(ask: dict[str, str] | None = None, **models: str) -> str:
         return build_settings(None, ASK_TABLES, models=models, ask=ask or {})[0].plan

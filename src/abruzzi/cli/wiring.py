@@ -196,11 +196,11 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, and its adapters what they know, where the user set nothing.
+    """Give the embedded model its limits, role by role, and leave out what is no use, where the user set nothing.
 
-    A trained judge's recipe shows it each candidate's thoughts, so its adapter is asked the same way. The untrained
-    base neither plans nor judges for the shipped solver: no plan that was tried raised its pass rate, and some lowered
-    it; as judge the base is a coin, where likelihood is right in 71 of 100 pairs (docs/results/training-135m.md).
+    The untrained base neither plans nor judges for the shipped solver: no plan that was tried raised its pass rate,
+    and some lowered it; as judge the base is a coin, where likelihood is right in 71 of 100 pairs
+    (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
@@ -208,24 +208,13 @@ def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
         field: EMBEDDED_TOKENS[field] for field, text in played_by.items() if isinstance(parse_spec(text), EmbeddedSpec)
     }
     habits: dict[str, Any] = {}
-    if _is_trained(parse_spec(roles["judge"]), "judge"):
-        habits["judge_reads"] = "thoughts"
-    if parse_spec(roles["solver"]) == EmbeddedSpec() and _is_trained(EmbeddedSpec(), "solver"):
+    if parse_spec(roles["solver"]) == EmbeddedSpec() and shipped_adapter("solver") is not None:
         without: dict[str, Any] = {"planner": {"plan": "off"}, "judge": {"judge": False}}
         for role, setting in without.items():
-            if parse_spec(roles[role]) == EmbeddedSpec() and not _is_trained(EmbeddedSpec(), role):
+            if parse_spec(roles[role]) == EmbeddedSpec() and shipped_adapter(role) is None:
                 habits |= setting
     unset = {field: value for field, value in (fitted | habits).items() if field not in settings.model_fields_set}
     return settings.model_copy(update=unset)
-
-
-def _is_trained(spec: ModelSpec, role: str) -> bool:
-    """True when an adapter plays the role."""
-    if not isinstance(spec, EmbeddedSpec) or spec.is_base:
-        return False
-    if spec.path is None:
-        return shipped_adapter(role) is not None
-    return Path(spec.path).is_file() and inspect(Path(spec.path)).is_adapter
 
 
 async def open_model(stack: AsyncExitStack, spec: ModelSpec, *, slots: int) -> ChatModel:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from abruzzi.evaluation.protocol import ModelIdentity
 from abruzzi.evaluation.report.html import write_html
@@ -50,14 +50,14 @@ def test_wide_tables_scroll_by_keyboard_inside_the_page(browser: Browser, report
     box = page.locator('.scroll[aria-label="Accuracy"]')
     box.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    wait_until(page, "document.activeElement.scrollLeft > 0")
     page.context.close()
 
 
 def test_a_link_leads_to_its_section(browser: Browser, report: Path) -> None:
     page = open_page(browser, report)
     page.get_by_role("link", name="Settings and provenance").click()
-    page.wait_for_function("document.getElementById('settings').getBoundingClientRect().top < innerHeight")
+    wait_until(page, "document.getElementById('settings').getBoundingClientRect().top < innerHeight")
     page.context.close()
 
 
@@ -70,3 +70,12 @@ def test_no_printed_table_is_cut_and_paper_is_white_also_in_the_dark(browser: Br
     assert (ground, ink < 0.2) == (1, True)
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.context.close()
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait for a condition in the page, which moves smoothly: playwright's own waiting is forbidden by its policy."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within 5 s: {condition}")
