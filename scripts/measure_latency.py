@@ -1,11 +1,13 @@
 """Measures whole questions: our pipeline, the published one and optillm's best-of-n, in turn on one engine.
 
     .venv/bin/python scripts/measure_latency.py --model solver.gguf --items held-out/chain_sum.jsonl \
-        --items held-out/leg_counting.jsonl [--limit 30] [--peers build/peers] [--json FILE] [--minutes 25] ROWS.jsonl
+        --items held-out/leg_counting.jsonl [--judge judge.gguf] [--limit 30] [--peers build/peers] [--json FILE]
+        [--minutes 25] ROWS.jsonl
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``). Ours is measured whole, with plan and judge, and as it is shipped for
-the embedded solver, without either: likelihood chooses where no two agree. Each question is put to the four systems one
+(``abruzzi train export RUN --to merged-gguf``). With ``--judge`` a second engine plays our judge from a file of its own.
+Ours is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; without
+``--judge`` likelihood chooses there where no two agree. Each question is put to the four systems one
 after the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
 asks it next. What each system asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and
 that of every other call (256, which is what optillm asks for where it rates; our plan has its own, smaller one).
@@ -64,7 +66,7 @@ OURS, SHIPPED, PAPER, OPTILLM = "abruzzi, default", "abruzzi, as shipped", "abru
 SYSTEMS = (OURS, SHIPPED, PAPER, OPTILLM)
 PRESETS: dict[str, dict[str, Any]] = {
     OURS: {"preset": "default"},
-    SHIPPED: {"preset": "default", "plan": "off", "judge": False},
+    SHIPPED: {"preset": "default", "plan": "off"},
     PAPER: {"preset": "paper"},
 }
 GOAL = 0.5
@@ -95,13 +97,13 @@ class Capped(WrappedChat):
         return await self._inner.complete(capped, ledger=ledger, emit=emit)
 
 
-def ask_abruzzi(chat: Capped, agree: Agree, preset: Mapping[str, Any], tokens: int) -> Ask:
+def ask_abruzzi(chat: Capped, judge: Capped, agree: Agree, preset: Mapping[str, Any], tokens: int) -> Ask:
     """Make a system of one of our presets, or of one with a part off."""
 
     async def ask(item: Item, seed: int) -> Found:
         limits = {**EMBEDDED_TOKENS, "max_tokens": tokens}  # the published pipeline takes the last alone
         settings = AskSettings.model_validate({**PATIENT, **limits, **preset, "seed": seed})
-        run = Run(item.question, Roles(chat, chat, chat), settings, agree)
+        run = Run(item.question, Roles(chat, chat, judge), settings, agree)
         found: Found = {"text": "", "error": None, "decided_by": None}
         try:
             result = await answer(run)
@@ -182,20 +184,21 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
         url, log = stack.enter_context(open_optillm(wanted.peers, engine))
         client = await stack.enter_async_context(httpx2.AsyncClient(timeout=WITHIN_S, trust_env=False))
         agree = await stack.enter_async_context(open_agreement())
-        inner = OpenAIChat(
-            engine.base_url,
-            model=engine.model,
-            api_key=engine.api_key,
-            dialect="llama.cpp",
-            max_n=settings.slots,
-            max_context=engine.max_context,
-        )
-        chat = Capped(await stack.enter_async_context(inner), wanted.tokens)
-        systems = {name: ask_abruzzi(chat, agree, preset, wanted.tokens) for name, preset in PRESETS.items()}
+        chat, engines = await connect(stack, engine, wanted.tokens), [engine]
+        judges, presets = dict.fromkeys(PRESETS, chat), dict(PRESETS)
+        if wanted.judge is None:
+            presets[SHIPPED] = {**presets[SHIPPED], "judge": False}
+        else:
+            engines.append(stack.enter_context(Engine(replace(settings, model=wanted.judge))))
+            trained = await connect(stack, engines[1], wanted.tokens)
+            judges |= {OURS: trained, SHIPPED: trained}  # the published prompts are not what it was taught
+        systems = {
+            name: ask_abruzzi(chat, judges[name], agree, preset, wanted.tokens) for name, preset in presets.items()
+        }
         systems[OPTILLM] = ask_optillm(url, log, wanted.tokens, client)
         warm_up = Item("warm-up", "What is 2 + 3?", "5", "math__own")
         for name in () if told >= {item.id for item in items} else systems:
-            await ask_one(engine, systems[name], warm_up, 0)
+            await ask_one(engines, systems[name], warm_up, 0)
         for number, item in enumerate(items):
             if item.id in told:
                 continue
@@ -203,26 +206,44 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
                 break
             row: Found = {"item": item.id, "order": orders[number % len(orders)], "systems": {}}
             for name in row["order"]:
-                row["systems"][name] = await ask_one(engine, systems[name], item, number)
+                row["systems"][name] = await ask_one(engines, systems[name], item, number)
             with wanted.rows.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             sys.stderr.write(f"{number + 1} of {len(items)}\n")
 
 
-async def ask_one(engine: Engine, ask: Ask, item: Item, seed: int) -> Found:
+async def connect(stack: AsyncExitStack, engine: Engine, tokens: int) -> Capped:
+    """Connect to an engine."""
+    inner = OpenAIChat(
+        engine.base_url,
+        model=engine.model,
+        api_key=engine.api_key,
+        dialect="llama.cpp",
+        max_n=engine.settings.slots,
+        max_context=engine.max_context,
+    )
+    return Capped(await stack.enter_async_context(inner), tokens)
+
+
+async def count(engines: Sequence[Engine]) -> dict[str, int]:
+    """Read the tokens that engines have worked on so far."""
+    read = [await anyio.to_thread.run_sync(read_counters, engine) for engine in engines]
+    fields = ("prompt_tokens", "cached_tokens", "completion_tokens")
+    return {field: sum(getattr(one, field) for one in read) for field in fields}
+
+
+async def ask_one(engines: Sequence[Engine], ask: Ask, item: Item, seed: int) -> Found:
     """Ask one system one question: what it said, whether that is right, and what it cost."""
-    before, watch = await anyio.to_thread.run_sync(read_counters, engine), Stopwatch()
+    before, watch = await count(engines), Stopwatch()
     found = await ask(item, seed)
     cost = watch.read()
-    after = await anyio.to_thread.run_sync(read_counters, engine)
+    after = await count(engines)
     verdict = await verify_item(item, found["text"])
     return {
         **found,
         "wall_s": round(cost.wall_s, 3),
         "cpu_s": round(cost.cpu_s, 3),
-        "prompt_tokens": after.prompt_tokens - before.prompt_tokens,
-        "cached_tokens": after.cached_tokens - before.cached_tokens,
-        "completion_tokens": after.completion_tokens - before.completion_tokens,
+        **{field: after[field] - before[field] for field in after},
         "is_right": verdict.outcome is Outcome.CORRECT,
     }
 
@@ -313,6 +334,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=Path)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--judge", type=Path, help="model that plays our judge, in an engine of its own")
     parser.add_argument("--items", type=Path, action="append", default=[])
     parser.add_argument("--limit", type=int, default=30, help="items of each file")
     parser.add_argument("--tokens", type=int, default=112, help="limit of a candidate")

@@ -182,6 +182,12 @@ def test_only_systems_that_every_benchmark_has_are_averaged(tmp_path: Path) -> N
     assert averages["single (m)"][0].micro == micro_estimate(own, {"sums": 5, "more": 2})
 
 
+def test_a_system_that_was_run_twice_on_a_benchmark_has_no_average(tmp_path: Path) -> None:
+    once = [evaluate(tmp_path, "single", "11100"), evaluate(tmp_path, "single", "10", "more", items=TWO)]
+    assert average_systems(score_evaluations(once)).keys() == {"single (m)"}
+    assert average_systems(score_evaluations([*once, once[0]])) == {}
+
+
 def test_one_benchmark_has_no_average(tmp_path: Path) -> None:
     assert average_systems(score_evaluations([evaluate(tmp_path, "single", "11100")])) == {}
 

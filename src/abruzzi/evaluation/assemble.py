@@ -126,18 +126,21 @@ def compare_pairs(evaluations: Sequence[Evaluation]) -> tuple[PairedRow, ...]:
 
 
 def average_systems(scores: Sequence[Score]) -> dict[str, tuple[Averages[Estimate], ...]]:
-    """Average each system that all benchmarks have, with every benchmark left out in turn."""
-    benchmarks = {score.protocol.benchmark.name for score in scores}
-    by_label: dict[str, dict[str, Score]] = {}
+    """Average each system that was run once on all benchmarks, with every benchmark left out in turn.
+
+    Of one that was run on a benchmark twice, say with another seed, nobody can tell which run the average is of.
+    """
+    benchmarks = sorted({score.protocol.benchmark.name for score in scores})
+    by_label: dict[str, list[Score]] = {}
     for score in scores:
-        by_label.setdefault(score.protocol.label, {})[score.protocol.benchmark.name] = score
+        by_label.setdefault(score.protocol.label, []).append(score)
     return {
         label: leave_one_out_estimates(
-            {name: score.accuracy for name, score in own.items()},
-            {name: score.num_items for name, score in own.items()},
+            {score.protocol.benchmark.name: score.accuracy for score in own},
+            {score.protocol.benchmark.name: score.num_items for score in own},
         )
         for label, own in by_label.items()
-        if len(benchmarks) > 1 and own.keys() == benchmarks
+        if len(benchmarks) > 1 and sorted(score.protocol.benchmark.name for score in own) == benchmarks
     }
 
 
