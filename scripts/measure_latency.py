@@ -5,9 +5,9 @@
         [--minutes 25] ROWS.jsonl
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``). With ``--judge`` a second engine plays our judge from a file of its own.
-Ours is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; without
-``--judge`` likelihood chooses there where no two agree. Each question is put to the four systems one
+(``abruzzi train export RUN --to merged-gguf``). With ``--judge`` a second engine plays our judge from its own. Ours
+is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; there likelihood
+chooses where no two agree, unless there is ``--judge``. Each question is put to the four systems one
 after the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
 asks it next. What each system asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and
 that of every other call (256, which is what optillm asks for where it rates; our plan has its own, smaller one).
