@@ -55,12 +55,12 @@ def test_the_shipped_solver_is_shown_no_plan_of_the_untrained_base() -> None:
     assert plan(solver="embedded", planner="embedded:base") == "auto", "named on purpose"
 
 
-def test_the_untrained_base_does_not_judge_for_the_shipped_solver() -> None:
+def test_the_shipped_judge_judges_for_the_shipped_solver() -> None:
     def judges(ask: dict[str, bool] | None = None, **models: str) -> bool:
         return build_settings(None, ASK_TABLES, models=models, ask=ask or {})[0].judge
 
-    assert not judges()
-    assert judges({"judge": True})
+    assert judges()
+    assert not judges({"judge": False})
     assert judges(solver="embedded:base")
     assert judges(judge="http://localhost:1/v1#m")
     assert judges(judge="embedded:base"), "named on purpose"

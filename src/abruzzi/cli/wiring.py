@@ -199,7 +199,7 @@ def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
     """Give the embedded model its limits, role by role, and leave out what is no use, where the user set nothing.
 
     The untrained base neither plans nor judges for the shipped solver: no plan that was tried raised its pass rate,
-    and some lowered it; as judge the base is a coin, where likelihood is right in 71 of 100 pairs
+    and some lowered it; as judge the base is a coin. Where a role's adapter is shipped, it plays
     (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
