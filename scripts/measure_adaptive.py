@@ -3,10 +3,10 @@
     .venv/bin/python scripts/measure_adaptive.py ITEMS.jsonl -m embedded:solver.gguf --rows rows.jsonl [--limit 60]
         [--max-tokens 112] [--seed 1] [--minutes 30]
 
-ITEMS are sums that ``abruzzi train held-out`` wrote. No plan and no judge. The systems take
-turns item by item, in an order that rotates, with the same seed for an item, so that candidate i is the same draw in
-each; whoever comes second finds the prompt cached. A row is written as each sample ends; rows that are there are not
-made again, and ``--minutes`` ends the run early, at a whole item.
+ITEMS are sums that ``abruzzi train held-out`` wrote. No plan and no judge. The systems take turns item by item, in an
+order that rotates, with the same seed for an item, so that candidate i is the same draw in each; whoever comes second
+finds the prompt cached. A row is written as each sample ends; rows that are there are not made again, and ``--minutes``
+ends the run early, at a whole item.
 
 A CPU second is one of this process or of the engine's, scoring excluded; on a busy machine it is the figure to compare.
 """

@@ -5,10 +5,10 @@
         [--minutes 25] ROWS.jsonl
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``). With ``--judge`` a second engine plays our judge from its own. Ours
-is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; there likelihood
-chooses where no two agree, unless there is ``--judge``. Each question is put to the four systems one
-after the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
+(``abruzzi train export RUN --to merged-gguf``); with ``--judge`` a second engine plays our judge from a file of its
+own. Ours is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; there
+likelihood chooses where no two agree, unless there is ``--judge``. Each question is put to the four systems one after
+the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
 asks it next. What each system asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and
 that of every other call (256, which is what optillm asks for where it rates; our plan has its own, smaller one).
 optillm gets the solver's messages that the adapter was trained with, so the plain best-of-n is measured at its best.
@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from abruzzi.cli.bench_costs import Stopwatch
 from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.cli.ratios import estimate_ratio
-from abruzzi.cli.wiring import EMBEDDED_TOKENS
+from abruzzi.cli.wiring import EMBEDDED_TOKENS, connect
 from abruzzi.data.items import Item, read_items
 from abruzzi.engine.counters import read_counters
 from abruzzi.engine.process import Engine
@@ -184,13 +184,13 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
         url, log = stack.enter_context(open_optillm(wanted.peers, engine))
         client = await stack.enter_async_context(httpx2.AsyncClient(timeout=WITHIN_S, trust_env=False))
         agree = await stack.enter_async_context(open_agreement())
-        chat, engines = await connect(stack, engine, wanted.tokens), [engine]
+        chat, engines = Capped(await connect(stack, engine), wanted.tokens), [engine]
         judges, presets = dict.fromkeys(PRESETS, chat), dict(PRESETS)
         if wanted.judge is None:
             presets[SHIPPED] = {**presets[SHIPPED], "judge": False}
         else:
             engines.append(stack.enter_context(Engine(replace(settings, model=wanted.judge))))
-            trained = await connect(stack, engines[1], wanted.tokens)
+            trained = Capped(await connect(stack, engines[1]), wanted.tokens)
             judges |= {OURS: trained, SHIPPED: trained}  # the published prompts are not what it was taught
         systems = {
             name: ask_abruzzi(chat, judges[name], agree, preset, wanted.tokens) for name, preset in presets.items()
@@ -210,19 +210,6 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
             with wanted.rows.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             sys.stderr.write(f"{number + 1} of {len(items)}\n")
-
-
-async def connect(stack: AsyncExitStack, engine: Engine, tokens: int) -> Capped:
-    """Connect to an engine."""
-    inner = OpenAIChat(
-        engine.base_url,
-        model=engine.model,
-        api_key=engine.api_key,
-        dialect="llama.cpp",
-        max_n=engine.settings.slots,
-        max_context=engine.max_context,
-    )
-    return Capped(await stack.enter_async_context(inner), tokens)
 
 
 async def count(engines: Sequence[Engine]) -> dict[str, int]:

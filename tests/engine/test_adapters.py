@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from abruzzi.engine.adapters import shipped_adapter
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import Adapter, EngineSettings
+from abruzzi.nouns import Message
 from abruzzi.reasoning.judge import judge_messages, read_judge_reply
 from abruzzi.reasoning.sample import solver_messages
 from tests.engine.asking import chat
@@ -31,48 +33,52 @@ def test_a_role_without_a_file_plays_on_the_base() -> None:
     assert shipped_adapter("critic") is None
 
 
+def open_engine(engine: Engine, role: str, context_tokens: int) -> Engine:
+    """Make an engine for the base under a role's shipped adapter."""
+    adapter = shipped_adapter(role)
+    assert adapter is not None
+    settings = EngineSettings(
+        model=engine.settings.model,
+        adapters=(Adapter(role, adapter),),
+        slots=2,
+        context_tokens=context_tokens,
+        threads=1,
+    )
+    return Engine(settings)
+
+
+def say(trained: Engine, asked: Sequence[Message], scale: float, max_tokens: int) -> str:
+    """Let it answer greedily, with so much of the adapter: 0 is the base."""
+    messages = [{"role": message.role, "content": message.content} for message in asked]
+    greedy: dict[str, Any] = {"temperature": 0, "max_tokens": max_tokens, "lora": [{"id": 0, "scale": scale}]}
+    (text,) = chat(trained, "", messages=messages, **greedy).texts()
+    return text
+
+
 @pytest.mark.engine
 def test_the_solver_adds_where_the_base_does_not(engine: Engine) -> None:
-    solver = shipped_adapter("solver")
-    assert solver is not None
-    settings = EngineSettings(
-        model=engine.settings.model, adapters=(Adapter("solver", solver),), slots=2, context_tokens=512, threads=1
-    )
-
     def is_right(trained: Engine, terms: str, scale: float) -> bool:
-        asked = [{"role": m.role, "content": m.content} for m in solver_messages(QUESTION.format(terms), "")]
-        greedy: dict[str, Any] = {"temperature": 0, "max_tokens": 60, "lora": [{"id": 0, "scale": scale}]}
-        (text,) = chat(trained, "", messages=asked, **greedy).texts()
+        text = say(trained, solver_messages(QUESTION.format(terms), ""), scale, 60)
         return text.rpartition("<answer>")[2].removesuffix("</answer>") == str(eval(terms))
 
-    with Engine(settings) as trained:
+    with open_engine(engine, "solver", 512) as trained:
         assert sum(is_right(trained, terms, 1.0) for terms in SUMS) >= 3
         assert sum(is_right(trained, terms, 0.0) for terms in SUMS) <= 1
 
 
 @pytest.mark.engine
 def test_the_judge_tells_right_from_wrong_where_the_base_does_not(engine: Engine) -> None:
-    judge = shipped_adapter("judge")
-    assert judge is not None
-    settings = EngineSettings(
-        model=engine.settings.model, adapters=(Adapter("judge", judge),), slots=2, context_tokens=1024, threads=1
-    )
-
     def is_right(trained: Engine, terms: str, slip: int, scale: float) -> bool:
         """True where the verdict names the right answer in both orders."""
         right, wrong = f"<answer>{eval(terms)}", f"<answer>{eval(terms) + slip}"
-        orders = {"first": (right, wrong), "second": (wrong, right)}
-        said: dict[str, str | None] = {}
-        for place, shown in orders.items():
+        for place, shown in (("first", (right, wrong)), ("second", (wrong, right))):
             asked = judge_messages(QUESTION.format(terms), *shown, mark="5ec2e7")
-            greedy: dict[str, Any] = {"temperature": 0, "max_tokens": 128, "lora": [{"id": 0, "scale": scale}]}
-            messages = [{"role": m.role, "content": m.content} for m in asked]
-            (text,) = chat(trained, "", messages=messages, **greedy).texts()
-            reply = read_judge_reply(text)
-            said[place] = None if reply is None else reply.verdict
-        return all(place == verdict for place, verdict in said.items())
+            reply = read_judge_reply(say(trained, asked, scale, 128))
+            if reply is None or reply.verdict != place:
+                return False
+        return True
 
     slips = (1, -3, 4, -1, 2)
-    with Engine(settings) as trained:
+    with open_engine(engine, "judge", 1024) as trained:
         assert sum(is_right(trained, terms, slip, 1.0) for terms, slip in zip(SUMS, slips, strict=True)) >= 4
         assert sum(is_right(trained, terms, slip, 0.0) for terms, slip in zip(SUMS, slips, strict=True)) <= 1

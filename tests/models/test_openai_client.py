@@ -115,6 +115,7 @@ def test_choices_that_a_server_leaves_out_are_asked_for_anew_and_that_is_remembe
     assert facts == Facts(max_n=max_n)
     made = [(record.seen.body["seed"], record.seen.n) for record in server.records]
     asked_for = len(made) // 2  # by each; what is asked for side by side arrives in any order
+    assert made[0] == (7, 3)
     assert sorted(made[:asked_for]) == ([(7, 3), (8, 1), (9, 1)] if max_n == 1 else [(7, 3), (9, 1)])
     assert sorted(made[asked_for:]) == ([(7, 1), (8, 1), (9, 1)] if max_n == 1 else [(7, 2), (9, 1)])
     total = first.ledger.totals().usage.completion_tokens + second.ledger.totals().usage.completion_tokens

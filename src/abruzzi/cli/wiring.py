@@ -198,21 +198,16 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
     """Give the embedded model its limits, role by role, and leave out what is no use, where the user set nothing.
 
-    The untrained base neither plans nor judges for the shipped solver: no plan that was tried raised its pass rate,
-    and some lowered it; as judge the base is a coin. Where a role's adapter is shipped, it plays
-    (docs/results/training-135m.md).
+    The untrained base does not plan for the shipped solver: no plan that was tried raised its pass rate, and some
+    lowered it (docs/results/training-135m.md).
     """
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
     fitted = {
         field: EMBEDDED_TOKENS[field] for field, text in played_by.items() if isinstance(parse_spec(text), EmbeddedSpec)
     }
-    habits: dict[str, Any] = {}
-    if parse_spec(roles["solver"]) == EmbeddedSpec() and shipped_adapter("solver") is not None:
-        without: dict[str, Any] = {"planner": {"plan": "off"}, "judge": {"judge": False}}
-        for role, setting in without.items():
-            if parse_spec(roles[role]) == EmbeddedSpec() and shipped_adapter(role) is None:
-                habits |= setting
+    is_shipped = parse_spec(roles["solver"]) == parse_spec(roles["planner"]) == EmbeddedSpec()
+    habits = {"plan": "off"} if is_shipped and shipped_adapter("planner") is None else {}
     unset = {field: value for field, value in (fitted | habits).items() if field not in settings.model_fields_set}
     return settings.model_copy(update=unset)
 

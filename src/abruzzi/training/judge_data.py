@@ -11,8 +11,8 @@ Who said what stands first, then the check (what comes out, or where it cannot b
 that ``faults`` finds in the wrong reply), then the right answer with its place, which is a copy of what was said at the
 beginning. A model that writes it token by token has nothing left to find out when it comes to the verdict. (Checks that
 ended in "the first is wrong" taught 135M parameters to find the right figure and to name the same place always:
-docs/results/training-135m.md.) The check of a sum is that of its last digits where these differ: finding which of two
-answers is right takes less than finding the answer, and a judge that has to find it is no better than the solver.
+docs/results/training-135m.md.) The check of a sum is that of its last digits where these differ: to tell which of two
+answers is right takes less than to find it.
 
 A judge that reads thoughts is not taught right replies that have a fault too, or an equals sign that cannot be checked:
 right by luck is no pattern for it. Measuring keeps them.
