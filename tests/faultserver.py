@@ -184,6 +184,9 @@ class Traits:
     """Answers the question for the models instead of their list."""
     api_key: str | None = None
     """Any other key gets 401."""
+    hangs_up_after_streams: bool = False
+    """Promises to keep a connection, and closes it without a word at the next request after a stream, as llama.cpp
+    does on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +385,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._task: asyncio.Task[None] | None = None
         self._record: Record | None = None
+        self._has_streamed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -396,6 +400,9 @@ class _Connection(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._has_streamed and self._server.traits.hangs_up_after_streams:
+            self._transport.abort()
+            return
         self._buffer += data
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
@@ -442,6 +449,7 @@ class _Connection(asyncio.Protocol):
                 self._write_whole(refusal)
             case Answer() as answer:
                 await _Stream(self, record, answer, self._server.traits).run()
+                self._has_streamed = True
 
     def _write_whole(self, refusal: Refusal) -> None:
         content = refusal.body.encode()

@@ -70,6 +70,11 @@ async def run_one(chat: OpenAIChat, request: ChatRequest, ledger: Ledger, cut_af
         await chat.complete(request, ledger=ledger, emit=count)
 
 
+def errors_of(ledger: Ledger) -> str:
+    """Say why calls failed, for whoever reads a failed test."""
+    return "\n".join(call.error for call in ledger.calls if call.error)
+
+
 @pytest.mark.parametrize("side_by_side", [1, 6])
 def test_the_ledger_equals_the_engines_counters_over_mixed_requests(engine: Engine, side_by_side: int) -> None:
     """Six at a time want more choices than there are slots: some wait in the queue, and some are cut there."""
@@ -139,7 +144,7 @@ def test_it_constrains_as_it_is_trusted_to(engine: Engine) -> None:
             assert verdict.text.replace(" ", "").replace("\n", "") in ('{"verdict":"first"}', '{"verdict":"second"}')
 
     anyio.run(main)
-    assert [call.outcome for call in ledger.calls] == [CallOutcome.OK] * 2
+    assert [call.outcome for call in ledger.calls] == [CallOutcome.OK] * 2, errors_of(ledger)
 
 
 def test_too_many_choices_and_too_long_a_prompt(engine: Engine) -> None:
@@ -157,7 +162,7 @@ def test_too_many_choices_and_too_long_a_prompt(engine: Engine) -> None:
     anyio.run(main)
     # The four are refused, and asked for as three and one, side by side; then the prompt that is too long.
     first, *parts, last = [call.num_choices for call in ledger.calls]
-    assert (first, sorted(parts), last) == (4, [1, 3], 1)
+    assert (first, sorted(parts), last) == (4, [1, 3], 1), errors_of(ledger)
     assert ledger.totals().is_exact
 
 

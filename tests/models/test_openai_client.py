@@ -289,6 +289,21 @@ def test_a_call_to_a_remote_llamacpp_that_is_cut_is_billed_by_its_chunks() -> No
     assert server.records[0].seen.body["timings_per_token"] is True
 
 
+def test_a_connection_that_llamacpp_streamed_on_is_not_used_again() -> None:
+    traits = Traits(models=({"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx": 512}},), hangs_up_after_streams=True)
+    with FaultServer([say("a b c"), say("a b c"), say("a b c")], traits) as server:
+        asked = Asked()
+
+        async def main() -> None:
+            async with client(server) as chat:
+                await chat.discover()
+                for _ in range(3):
+                    await put(chat, request(), asked)
+
+        anyio.run(main)
+    assert outcomes_of(asked) == ["ok", "ok", "ok"]
+
+
 def test_a_named_model_does_not_need_the_list() -> None:
     with FaultServer([], Traits(api_key="secret")) as server:
         assert discover(server, "m").max_context is None

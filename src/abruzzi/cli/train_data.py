@@ -12,9 +12,10 @@ from abruzzi.data.items import write_items
 from abruzzi.errors import DataError
 from abruzzi.reasoning.settings import JudgeReads
 from abruzzi.records import read_lines
-from abruzzi.training.checkpoint import find_checkpoint, resolve_checkpoint
+from abruzzi.training.checkpoint import find_checkpoint
 from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.judge_data import Answered, read_groups, read_rollouts, write_judge_examples
+from abruzzi.training.lineage import find_start
 from abruzzi.training.material import gather_portions, gather_prompts, render_for
 from abruzzi.training.planner_data import Solver, try_plans, write_planner_examples
 from abruzzi.training.policy import Policy, open_policy
@@ -121,7 +122,7 @@ def make_planner_data(
     policy, recipe = _open(solver, _fresh(items, seed), start=solver)
     portions = gather_portions(recipe.data)
     asked = Solver(
-        name=str(resolve_checkpoint(solver)),
+        name=str(find_start(solver)),
         sampler=TorchSampler(policy.model, [policy.tokenizer.eos_token_id], max_rows=ROWS),
         tokenizer=policy.tokenizer,
         render=render_for(recipe.data),

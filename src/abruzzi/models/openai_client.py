@@ -243,7 +243,7 @@ class OpenAIChat:
     def _habits(self) -> Habits:
         assert self._model is not None, "the model is found out before it is asked"
         habits = Habits(
-            link=Link(self._site(), self._client, self._headers, self._now, self._open_meter),
+            link=Link(self._site(), self._client, self._stream_headers(), self._now, self._open_meter),
             endpoints=self._endpoints,
             policy=self._policy,
             rng=self._rng,
@@ -254,6 +254,14 @@ class OpenAIChat:
         if self._max_n is not None and habits.facts.max_n is None:
             habits.learn(max_n=self._max_n)
         return habits
+
+    def _stream_headers(self) -> Mapping[str, str | openai.Omit]:
+        """Choose the headers of a request whose reply is a stream."""
+        if self._server != LLAMACPP:
+            return self._headers
+        # llama.cpp closes the connection after a stream, though it promises to keep it; on a busy machine the next
+        # request would be sent on it before the end is seen.
+        return {**self._headers, "Connection": "close"}
 
     def _choose_adapter(self) -> dict[str, Any]:
         """Write the request fields that say so, for every adapter: what is not said is not reset either."""
