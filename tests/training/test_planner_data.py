@@ -17,6 +17,7 @@ from abruzzi.reasoning.leak import holds_answer, redact
 from abruzzi.reasoning.plan import planner_messages, read_plan
 from abruzzi.training.material import bare_messages
 from abruzzi.training.planner_data import (
+    FACTS,
     Solver,
     Trial,
     is_clean,
@@ -87,6 +88,28 @@ def test_every_style_and_none_is_tried_on_every_item(tmp_path: Path) -> None:
     assert all(STYLE_OF[trial.plan] == trial.way for trial in trials if trial.way in styles)
     assert len(set(sampler.seeds)) == len(sampler.seeds)
     assert trials == read_trials(tmp_path / "t.jsonl")
+
+
+def test_facts_are_tried_where_something_has_to_be_known_and_are_each_items_own(tmp_path: Path) -> None:
+    zoos = generate_items("leg_counting", 20, 3, {"min_animals": 2, "max_animals": 3})
+
+    def reply(prompt: str, member: int) -> str:
+        item = find(prompt, [*zoos, *SUMS])
+        return think("hm", item.ground_truth if "Legs " in prompt or member < 2 else "1234567")
+
+    trials = run(tmp_path / "t.jsonl", ScriptedSampler(reply), {"leg_counting": zoos, "chain_sum": SUMS[:1]})
+    assert {trial.family for trial in trials if trial.way == FACTS} == {"leg_counting"}
+    plans = {trial.item: trial.plan for trial in trials if trial.way == FACTS}
+    for zoo in zoos:
+        assert all(f"{animal} " in plans[zoo.id] for animal in zoo.extra["metadata"]["animals"])
+    items = {"leg_counting": generate_items("leg_counting", 40, 3, {"min_animals": 2, "max_animals": 3})}
+    write_planner_examples(tmp_path / "p.jsonl", items, [trial for trial in trials if trial.family == "leg_counting"])
+    for name, example in read(tmp_path / "p.jsonl").items():
+        (zoo,) = (item for item in items["leg_counting"] if name == f"{item.id}/planner")
+        plan = json.loads(example.completion)["plan"]
+        assert example.style == FACTS
+        assert all(f"{animal} " in plan for animal in zoo.extra["metadata"]["animals"])
+        assert str(zoo.ground_truth) not in plan.replace(".", "").split()
 
 
 def test_trials_are_not_made_twice_and_a_cut_run_goes_on(tmp_path: Path) -> None:

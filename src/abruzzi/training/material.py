@@ -20,7 +20,8 @@ from abruzzi.data.guru import read_guru
 from abruzzi.data.items import Item, read_items
 from abruzzi.data.procedural import generate_items
 from abruzzi.data.splits import drop_asked, hash_question, split_items
-from abruzzi.data.traces import list_styles, make_examples, write_plan
+from abruzzi.data.traces import list_styles, make_examples
+from abruzzi.data.traces.examples import draw_plan
 from abruzzi.data.training_rows import MalformedRow
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
@@ -89,6 +90,7 @@ def gather_lessons(data: DataSettings) -> Lessons:
             render=render_for(data),
             styles=source.styles or None,
             planned_share=source.planned_share,
+            plan_says=source.plan_says,
             seed=source.seed,
         )
     held_out = [item for portion in portions for item in portion.held_out]
@@ -100,14 +102,14 @@ def gather_lessons(data: DataSettings) -> Lessons:
 
 
 def gather_prompts(data: DataSettings, tokenizer: Any, portions: Sequence[Portion]) -> list[Prompt]:
-    """Write the prompts that GRPO asks; a share of a generated task's shows a plan of one of its styles."""
+    """Write the prompts that GRPO asks; a share of a generated task's shows a plan."""
     render = render_for(data)
     prompts: list[Prompt] = []
     for portion in portions:
         share = portion.source.planned_share if isinstance(portion.source, ProceduralSource) else 0.0
         for item in portion.train:
             rng = Random(seed_of(data.held_out_seed, "plan", item.id))
-            plan = _draw_plan(portion, rng) if rng.random() < share else ""
+            plan = _draw_plan(portion, item, rng) if rng.random() < share else ""
             prompts.append(make_prompt(tokenizer, render(item.question, plan), item, portion.family))
     return prompts
 
@@ -203,11 +205,11 @@ def _distinct(source: ProceduralSource, data: DataSettings) -> tuple[Item, ...]:
     return kept
 
 
-def _draw_plan(portion: Portion, rng: Random) -> str:
+def _draw_plan(portion: Portion, item: Item, rng: Random) -> str:
     source = portion.source
     assert isinstance(source, ProceduralSource), "no other source shows plans"
     styles = [style for style in list_styles(source.task) if not source.styles or source.styles.get(style)]
-    return write_plan(source.task, rng.choice(styles), rng)
+    return draw_plan(item, rng.choice(styles), source.plan_says, rng)
 
 
 def _sift(rows: Iterator[T | MalformedRow], limit: int | None, malformed: list[MalformedRow]) -> list[T]:

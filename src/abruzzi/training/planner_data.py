@@ -2,8 +2,8 @@
 
     items ─each way of planning, and none─→ sampled, verified → trials ─which ways help?→ plans → {"topics", …} examples
 
-A way of planning is a style of the family's traces, or a place in a list of plans that somebody else wrote
-(``free/0``). The rule, in this order:
+A way of planning is a style of the family's traces, the facts that have to be known where its items want any
+(``facts``), or a place in a list of plans that somebody else wrote (``free/0``). The rule, in this order:
 
 1. A way helps a family when the solver passes more often with it than without, over the family's items in pairs: the
    95 % interval of the mean difference lies above zero, and its permutation test, adjusted by Holm for all ways tried
@@ -29,7 +29,7 @@ from typing import Any
 
 from abruzzi.data.examples import Example, write_examples
 from abruzzi.data.items import Item
-from abruzzi.data.traces import list_families, list_styles, write_plan
+from abruzzi.data.traces import list_factual, list_families, list_styles, write_facts, write_plan
 from abruzzi.data.traces.examples import Render
 from abruzzi.errors import ConfigError, DataError, RecordError
 from abruzzi.nouns import Outcome
@@ -47,6 +47,7 @@ from abruzzi.training.seeds import seed_of
 
 NO_PLAN = ""
 """The way of doing without."""
+FACTS = "facts"
 FREE = "free/"
 MAX_P = 0.05
 PRIOR_SAMPLES = 8.0
@@ -87,7 +88,7 @@ class Trial:
     family: str
     item: str
     way: str
-    """A style, ``free/0``…, or ``NO_PLAN``."""
+    """A style, ``FACTS``, ``free/0``…, or ``NO_PLAN``."""
     plan: str
     passes: tuple[float, ...]
     """1 for each sample that passed, 0 for each that did not; those without a verdict are left out."""
@@ -310,8 +311,8 @@ def _plan_batches(
     """Give family, way, and a batch of items with their plans; the same ones for the same items and seed."""
     for family, own in items.items():
         ways: dict[str, list[tuple[Item, str]]] = {NO_PLAN: [(item, "") for item in own]}
-        for style in list_styles(family) if family in list_families() else ():
-            ways[style] = [(item, _word_plan(item, family, style, seed)) for item in own]
+        for way in _list_ways(family):
+            ways[way] = [(item, _word_plan(item, family, way, seed)) for item in own]
         for item in own:
             for place, plan in enumerate(free_plans.get(item.id, ())):
                 ways.setdefault(f"{FREE}{place}", []).append((item, plan))
@@ -320,8 +321,15 @@ def _plan_batches(
                 yield family, way, planned[start : start + BATCH]
 
 
-def _word_plan(item: Item, family: str, style: str, seed: int) -> str:
-    return write_plan(family, style, Random(seed_of(seed, "wording", item.id, style)))
+def _list_ways(family: str) -> list[str]:
+    """List what a program can write plans of."""
+    styles = list_styles(family) if family in list_families() else ()
+    return [*styles, *([FACTS] if family in list_factual() else [])]
+
+
+def _word_plan(item: Item, family: str, way: str, seed: int) -> str:
+    rng = Random(seed_of(seed, "wording", item.id, way))
+    return write_facts(item, rng) if way == FACTS else write_plan(family, way, rng)
 
 
 def _measure_family(family: str, by_way: Mapping[str, Mapping[str, tuple[float, ...]]]) -> list[Gain]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from abruzzi.config import describe_problem
+from abruzzi.data.traces.examples import PlanSays
 from abruzzi.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -75,6 +76,8 @@ class ProceduralSource(_Table):
     """Style of trace → weight; empty: all alike."""
     planned_share: Share = 0.0
     """Of the examples and prompts that show the solver a plan."""
+    plan_says: PlanSays = "method"
+    """How to go about it, or the facts that have to be known, where the task has any."""
     answer_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """No answer is that of more than this share of the items, held-out ones too; those beyond it are left out of
     ``size``. Where one answer is mostly right, a policy learns to guess it."""

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 
 import pytest
@@ -40,6 +41,15 @@ def test_without_weights_every_style_is_drawn() -> None:
     examples = make_examples(ITEMS, render=render, planned_share=0, seed=2)
     assert {example.style for example in examples} == set(list_styles("chain_sum"))
     assert not any(example.id.endswith("/planned") for example in examples)
+
+
+def test_facts_are_those_that_the_trace_uses() -> None:
+    zoos = generate_items("leg_counting", 30, 3, {"min_animals": 1, "max_animals": 3})
+    for example in make_examples(zoos, render=render, styles={"each": 1}, planned_share=1, plan_says="facts", seed=1):
+        facts = example.messages[-1].content.rpartition("|")[2].split(": ")[1].rstrip(".").split(", ")
+        for fact in facts:
+            animal, legs = fact.rsplit(" ", 1)
+            assert re.search(rf"{animal}: \d+ \* {legs} =", example.completion)
 
 
 def test_what_is_drawn_for_an_item_depends_on_the_seed_and_not_on_its_neighbours() -> None:

@@ -1,9 +1,11 @@
 import importlib
 import warnings
+from random import Random
 from typing import Any
 
 import pytest
 
+from abruzzi.data.traces import write_facts
 from abruzzi.data.traces.leg_counting import LEGS
 from abruzzi.errors import DataError
 from tests.data.traces.making import make_item, think
@@ -31,6 +33,11 @@ ZOO: dict[str, Any] = {"animals": {"tiger": 1, "butterfly": 14, "crab": 8}}
 )
 def test_styles_by_hand(style: str, thoughts: str) -> None:
     assert think(make_item("leg_counting", 168, **ZOO), style) == thoughts
+
+
+def test_facts_by_hand() -> None:
+    facts = write_facts(make_item("leg_counting", 168, **ZOO), Random(0))
+    assert facts.split(": ", 1)[1] == "tiger 4, butterfly 6, crab 10."
 
 
 def test_the_legs_are_the_generators() -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from abruzzi.data.items import Item
 from abruzzi.data.procedural import generate_items
-from abruzzi.data.traces import list_families, list_styles, write_plan, write_trace
+from abruzzi.data.traces import list_factual, list_families, list_styles, write_facts, write_plan, write_trace
 from abruzzi.errors import DataError
 from abruzzi.nouns import Outcome
+from abruzzi.reasoning.leak import redact
 from abruzzi.verifiers import Row
 from abruzzi.verifiers.procedural import verify_procedural
 
@@ -93,6 +94,14 @@ def test_styles_of_a_family_write_different_steps_and_plans(task: str) -> None:
     assert not any(re.search(r"\d", plan) for plan in plans), "a plan computes nothing"
 
 
+@pytest.mark.parametrize("task", list_factual())
+def test_facts_are_worded_in_several_ways_and_state_no_answer(task: str) -> None:
+    items = generate_items(task, 100, 8, SETTINGS[task])
+    assert len({write_facts(items[0], Random(number)) for number in range(30)}) >= 2
+    for item in items:
+        assert redact(write_facts(item, Random(0)), item.question)[1] == 0
+
+
 def test_unknown_tasks_styles_and_items_are_refused() -> None:
     own = Item("mine", "What is 1 + 1?", "2", "math__own")
     (item,) = generate_items("chain_sum", 1, 4, {})
@@ -111,3 +120,5 @@ def test_unknown_tasks_styles_and_items_are_refused() -> None:
         write_trace(bare, "direct", Random(0))
     with pytest.raises(DataError, match="did you mean 'products'"):
         list_styles("product")
+    with pytest.raises(DataError, match="nothing has to be known for chain_sum; there are facts for: leg_counting"):
+        write_facts(item, Random(0))

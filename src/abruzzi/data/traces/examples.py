@@ -1,21 +1,25 @@
 """Makes examples of generated items: asked as the solver is asked, answered by a trace whose style is drawn.
 
-How a question is put to the solver is the pipeline's business and passed in. A plan is shown with some of the examples
-and is always of the style that the trace then takes, so that the solver learns that plans can be followed.
+How a question is put to the solver is the pipeline's business and passed in. A plan is shown with some of the
+examples. Either it is of the style that the trace then takes, so that the solver learns that plans can be followed; or
+it says the facts that the trace then uses, so that it learns to take them from there.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from typing import Literal
 
 from abruzzi.config import suggest
 from abruzzi.data.examples import Example
 from abruzzi.data.items import Item
-from abruzzi.data.traces.write import get_task, list_families, list_styles, write_plan, write_trace
+from abruzzi.data.traces.write import get_task, list_families, list_styles, write_facts, write_plan, write_trace
 from abruzzi.errors import ConfigError
 from abruzzi.nouns import Message
 
 Render = Callable[[str, str], tuple[Message, ...]]
 """(question, plan) → the messages before the reply; an empty plan is none."""
+PlanSays = Literal["method", "facts"]
+"""What a plan says: how to go about it, or what has to be known."""
 
 
 def make_examples(
@@ -24,6 +28,7 @@ def make_examples(
     render: Render,
     styles: Mapping[str, float] | None = None,
     planned_share: float,
+    plan_says: PlanSays = "method",
     seed: int,
 ) -> list[Example]:
     """Make one example of each item.
@@ -35,26 +40,52 @@ def make_examples(
         render: writes the solver's messages.
         styles: style → weight; a family takes those of its own styles that are named, weighted; None is all alike.
         planned_share: share of examples that show a plan, in [0, 1].
+        plan_says: what these plans say.
         seed: of the draws.
 
     Raises:
         ConfigError: a weight or share is out of range, a style is unknown, or none is left for a family.
-        DataError: an item has no traces.
+        DataError: an item has no traces, or no facts.
     """
     if not 0 <= planned_share <= 1:
         raise ConfigError(f"planned_share must be in [0, 1], got {planned_share!r}")
     if styles is not None:
         _check_styles(styles)
-    return [_make_example(item, render, styles, planned_share, Random(f"{seed}/{item.id}")) for item in items]
+    return [
+        _make_example(
+            item,
+            Random(f"{seed}/{item.id}"),
+            render=render,
+            styles=styles,
+            planned_share=planned_share,
+            plan_says=plan_says,
+        )
+        for item in items
+    ]
+
+
+def draw_plan(item: Item, style: str, says: PlanSays, rng: Random) -> str:
+    """Draw the wording of a plan for an item.
+
+    Raises:
+        DataError: there are no traces for its task, no such style, or no facts.
+    """
+    return write_facts(item, rng) if says == "facts" else write_plan(get_task(item), style, rng)
 
 
 def _make_example(
-    item: Item, render: Render, styles: Mapping[str, float] | None, planned_share: float, rng: Random
+    item: Item,
+    rng: Random,
+    *,
+    render: Render,
+    styles: Mapping[str, float] | None,
+    planned_share: float,
+    plan_says: PlanSays,
 ) -> Example:
     task = get_task(item)
     weights = _weigh(task, styles)
     (style,) = rng.choices(list(weights), list(weights.values()))
-    plan = write_plan(task, style, rng) if rng.random() < planned_share else ""
+    plan = draw_plan(item, style, plan_says, rng) if rng.random() < planned_share else ""
     return Example(
         id=f"{item.id}/{style}" + ("/planned" if plan else ""),
         messages=render(item.question, plan),

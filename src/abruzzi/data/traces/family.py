@@ -35,6 +35,8 @@ class Family(Generic[TaskT]):
     """Reads an item's task; raises DataError when no trace can be written for it."""
     answer: Callable[[TaskT], str]
     styles: Mapping[str, Style[TaskT]]
+    recall: Callable[[TaskT, Random], str] | None = None
+    """Writes what has to be known for an item, and computes nothing; the wording is drawn. None: nothing has to be."""
 
 
 def get_metadata(item: Item, name: str) -> Any:

@@ -116,10 +116,17 @@ def _multiply_in_parts(kind: Kind) -> str:
     return ", ".join([*products, *write_running_sum([part * kind.legs for part in parts])])
 
 
+def recall(zoo: Zoo, rng: Random) -> str:
+    """Say how many legs one animal of each kind has."""
+    facts = ", ".join(f"{kind.name} {kind.legs}" for kind in zoo)
+    return f"{rng.choice(('Legs each', 'Legs of one', 'Legs per animal'))}: {facts}."
+
+
 FAMILY = Family(
     task="leg_counting",
     read=read,
     answer=answer,
+    recall=recall,
     styles={
         "direct": Style(
             think_direct,

@@ -33,6 +33,11 @@ def list_styles(task: str) -> tuple[str, ...]:
     return tuple(_find_family(task).styles)
 
 
+def list_factual() -> tuple[str, ...]:
+    """List the tasks for which something has to be known, sorted."""
+    return tuple(task for task in list_families() if _FAMILIES[task].recall is not None)
+
+
 def write_trace(item: Item, style: str, rng: Random) -> str:
     """Write a whole completion: the thoughts in ``<think>``, and on a line after them ``<answer>``.
 
@@ -60,6 +65,18 @@ def write_plan(task: str, style: str, rng: Random) -> str:
         DataError: there are no traces for the task, or no such style.
     """
     return rng.choice(_find_style(_find_family(task), style).plans)
+
+
+def write_facts(item: Item, rng: Random) -> str:
+    """Write a plan for a generated item that says what has to be known, and computes nothing.
+
+    Raises:
+        DataError: there are no traces for its task, or nothing has to be known for it.
+    """
+    family = _find_family(get_task(item))
+    if family.recall is None:
+        raise DataError(f"nothing has to be known for {family.task}; there are facts for: {', '.join(list_factual())}")
+    return family.recall(family.read(item), rng)
 
 
 def get_task(item: Item) -> str:
