@@ -201,6 +201,14 @@ def test_where_no_plan_helps_none_is_needed(tmp_path: Path) -> None:
     assert reply == {"topics": ["spelling", "counting"], "needs_plan": False, "plan": ""}
 
 
+def test_a_task_that_nobody_writes_plans_for_needs_none_and_no_trial(tmp_path: Path) -> None:
+    others = generate_items("word_sorting", 3, 3, {})
+    counts = write_planner_examples(tmp_path / "p.jsonl", {"word_sorting": others}, [])
+    assert counts.used == {"word_sorting/none": 3}
+    reply = json.loads(read(tmp_path / "p.jsonl")[f"{others[0].id}/planner"].completion)
+    assert reply == {"topics": ["word sorting"], "needs_plan": False, "plan": ""}
+
+
 def test_a_solver_that_heeds_no_plan_makes_none_look_helpful(tmp_path: Path) -> None:
     """Noise alone: over forty families of six ways each, at most a few pass the rule (level 0.05 a family)."""
     rng = Random(5)

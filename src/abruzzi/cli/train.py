@@ -180,6 +180,9 @@ def planner_data_command(
     solver: Solver,
     out: DataOut,
     items: Items = 200,
+    also: Annotated[
+        list[str] | None, typer.Option(help="A further generated task, which wants no plan; may be given again.")
+    ] = None,
     tried: Annotated[int, typer.Option(help="Of these, items that plans are tried on.")] = 60,
     samples: Samples = 8,
     max_tokens: MaxTokens = 128,
@@ -192,7 +195,9 @@ def planner_data_command(
     _require()
     from abruzzi.cli.train_data import make_planner_data
 
-    return make_planner_data(solver, out, items=items, tried=tried, samples=samples, max_tokens=max_tokens, seed=seed)
+    return make_planner_data(
+        solver, out, also=also or [], items=items, tried=tried, samples=samples, max_tokens=max_tokens, seed=seed
+    )
 
 
 ScaleFile = Annotated[Path | None, typer.Option("--scale", help="The machines.  [default: scale.toml beside it]")]

@@ -17,7 +17,7 @@ from abruzzi.training.grpo.torch_sampler import TorchSampler
 from abruzzi.training.judge_data import Answered, read_groups, read_rollouts, write_judge_examples
 from abruzzi.training.lineage import find_start
 from abruzzi.training.material import gather_portions, gather_prompts, render_for
-from abruzzi.training.planner_data import Solver, try_plans, write_planner_examples
+from abruzzi.training.planner_data import Solver, list_ways, try_plans, write_planner_examples
 from abruzzi.training.policy import Policy, open_policy
 from abruzzi.training.recipe import Recipe, build_recipe
 from abruzzi.training.run_record import ROLLOUTS_FILE, read_run
@@ -103,13 +103,14 @@ def make_judge_data(solver: Path, pairing: Pairing, *, items: int, samples: int,
 
 
 def make_planner_data(
-    solver: Path, out: Path, *, items: int, tried: int, samples: int, max_tokens: int, seed: int
+    solver: Path, out: Path, *, also: Sequence[str], items: int, tried: int, samples: int, max_tokens: int, seed: int
 ) -> int:
     """Try plans of each style on some fresh items, and teach the ones that help on all of them.
 
     Args:
         solver: its run.
         out: folder of the file and of the trials, which are gone on with.
+        also: further generated tasks; those that nobody writes plans for show the planner what else is asked.
         items: per family, an example each.
         tried: of these, items that plans are tried on.
         samples: replies per item and plan.
@@ -119,7 +120,7 @@ def make_planner_data(
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe = _open(solver, _fresh(items, seed), start=solver)
+    policy, recipe = _open(solver, _fresh(items, seed), start=solver, also=also)
     portions = gather_portions(recipe.data)
     asked = Solver(
         name=str(find_start(solver)),
@@ -130,7 +131,8 @@ def make_planner_data(
         max_tokens=max_tokens,
     )
     out.mkdir(parents=True, exist_ok=True)
-    trials = try_plans(out / TRIALS_FILE, {p.family: p.train[:tried] for p in portions}, asked, seed=seed)
+    planned = {p.family: p.train[:tried] for p in portions if list_ways(p.family)}
+    trials = try_plans(out / TRIALS_FILE, planned, asked, seed=seed)
     counts = write_planner_examples(out / EXAMPLES_FILE, {p.family: p.train for p in portions}, trials, seed=seed)
     for gain in counts.gains:
         verdict = "helps" if gain.helps else "does not"
@@ -148,10 +150,13 @@ def _fresh(items: int, seed: int) -> dict[str, Any]:
     return {"size": items, "seed": seed, "planned_share": 0.0}
 
 
-def _open(solver: Path, changes: Mapping[str, Any], *, start: Path | None) -> tuple[Policy, Recipe]:
+def _open(
+    solver: Path, changes: Mapping[str, Any], *, start: Path | None, also: Sequence[str] = ()
+) -> tuple[Policy, Recipe]:
     """Open a run's recipe with every source of it changed, and a policy: the base, or what lies at ``start``."""
     content: dict[str, Any] = read_run(solver)["recipe"]
-    sources = [{**source, **changes} for source in content["data"]["sources"]]
+    further = [{"kind": "procedural", "task": task} for task in also]
+    sources = [{**source, **changes} for source in [*content["data"]["sources"], *further]]
     data = {**content["data"], "sources": sources, "rates": None}  # rates say nothing about fresh items
     model = {**content["model"], "start": None if start is None else str(start)}
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))

@@ -12,7 +12,7 @@ A way of planning is a style of the family's traces, the facts that have to be k
    towards the family's mean as if that were ``PRIOR_SAMPLES`` further ones, so that a lucky draw of eight decides
    nothing. An item that was not tried gets the family's best style.
 3. A plan must be clean: ``leak.redact`` finds nothing in it, and it holds neither the answer nor a number of it.
-4. Where nothing helps a family, its items are taught not to need a plan.
+4. Where nothing helps a family, or nobody can write a plan for it, its items are taught not to need one.
 
 The best way is chosen on the samples that it was found with, so its gain here is too rosy; ``planner_gain`` measures on
 items held out. Sampling is the cost: (ways + 1) × samples completions an item. Trials are kept as they are made, and
@@ -126,6 +126,12 @@ class PlannerCounts:
     """Plans that would have helped but hold or state an answer."""
     num_left_out: int = 0
     """Items of a family with helping ways for which no clean plan is left."""
+
+
+def list_ways(family: str) -> list[str]:
+    """List the ways of planning that a program can write down for a family; none for a family without traces."""
+    styles = list_styles(family) if family in list_families() else ()
+    return [*styles, *([FACTS] if family in list_factual() else [])]
 
 
 def try_plans(
@@ -256,7 +262,7 @@ def write_planner_examples(
     examples: list[Example] = []
     for family, own in items.items():
         gains = [gain for gain in counts.gains if gain.family == family]
-        if not any(trial.family == family for trial in trials):
+        if list_ways(family) and not any(trial.family == family for trial in trials):
             raise DataError(f"no plan was tried for {family!r}; try some of its items, or leave it out")
         helping = sorted((gain for gain in gains if gain.helps), key=lambda gain: -gain.rate)
         for item in own:
@@ -311,7 +317,7 @@ def _plan_batches(
     """Give family, way, and a batch of items with their plans; the same ones for the same items and seed."""
     for family, own in items.items():
         ways: dict[str, list[tuple[Item, str]]] = {NO_PLAN: [(item, "") for item in own]}
-        for way in _list_ways(family):
+        for way in list_ways(family):
             ways[way] = [(item, _word_plan(item, family, way, seed)) for item in own]
         for item in own:
             for place, plan in enumerate(free_plans.get(item.id, ())):
@@ -319,12 +325,6 @@ def _plan_batches(
         for way, planned in ways.items():
             for start in range(0, len(planned), BATCH):
                 yield family, way, planned[start : start + BATCH]
-
-
-def _list_ways(family: str) -> list[str]:
-    """List what a program can write plans of."""
-    styles = list_styles(family) if family in list_families() else ()
-    return [*styles, *([FACTS] if family in list_factual() else [])]
 
 
 def _word_plan(item: Item, family: str, way: str, seed: int) -> str:
