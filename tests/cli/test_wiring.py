@@ -158,3 +158,41 @@ def test_the_embedded_engine_opens_answers_and_ends(engine: Engine) -> None:
             assert len(await chat.complete(request, ledger=Ledger())) == 2
 
     anyio.run(main)
+
+
+@pytest.mark.engine
+def test_the_instructions_of_every_role_are_computed_once(engine: Engine) -> None:
+    """Candidates do not take the slots that hold them; the ledger's cached tokens show it."""
+    from abruzzi.ledger import Ledger
+    from abruzzi.models.chat import ChatRequest
+    from abruzzi.nouns import Message, Role
+    from abruzzi.reasoning.judge import judge_messages
+    from abruzzi.reasoning.plan import planner_messages
+    from abruzzi.reasoning.run import Roles
+    from abruzzi.reasoning.sample import solver_messages
+
+    ledger = Ledger()
+
+    async def ask(roles: Roles, question: str) -> None:
+        pair = ("<answer>4", "<answer>5")
+        for chat, role, n, messages in (
+            (roles.planner, Role.PLANNER, 1, planner_messages(question)),
+            (roles.solver, Role.SOLVER, 3, solver_messages(question, "")),
+            (roles.judge, Role.JUDGE, 1, judge_messages(question, *pair, mark="5ec2e7")),
+            (roles.judge, Role.JUDGE, 1, judge_messages(question, *pair[::-1], mark="5ec2e7")),
+        ):
+            asked: tuple[Message, ...] = messages
+            await chat.complete(ChatRequest(role=role, messages=asked, n=n, max_tokens=4, seed=1), ledger=ledger)
+
+    async def main() -> None:
+        async with open_roles(ModelSpecs(), n=3) as roles:
+            for question in ("What is 2 + 3 + 4?", "What is 7 + 1 - 5?", "How many legs have 3 dogs?"):
+                await ask(roles, question)
+
+    anyio.run(main)
+    assert engine.settings.model.is_file(), "the same weights"
+    last = ledger.calls[-4:]
+    assert [call.role for call in last] == [Role.PLANNER, Role.SOLVER, Role.JUDGE, Role.JUDGE]
+    new = [call.usage.prompt_tokens - call.usage.cached_tokens for call in last]
+    # The question, what follows it, and for the judge two answers; of the second order all but the answers is there.
+    assert all(count < limit for count, limit in zip(new, (30, 30, 110, 70), strict=True)), new

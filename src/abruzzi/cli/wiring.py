@@ -173,7 +173,9 @@ async def _open_embedded(
         playing = {role: found.adapter for role, found in weights.items() if found.model == model}
         files = list(dict.fromkeys(adapter for adapter in playing.values() if adapter is not None))
         adapters = tuple(Adapter(f"{number}-{file.stem}", file) for number, file in enumerate(files))
-        settings = await anyio.to_thread.run_sync(fit, replace(embedded_settings(model, n), adapters=adapters))
+        # A slot for each role but the solver: their instructions are long, and the same for every question.
+        wanted = replace(embedded_settings(model, n), adapters=adapters, spare_slots=len(playing.keys() - {"solver"}))
+        settings = await anyio.to_thread.run_sync(fit, wanted)
         engine = await start_engine(stack, settings)
         chat = await connect(stack, engine)
         for role, adapter in playing.items():

@@ -140,7 +140,7 @@ class Engine:
                 raise WeightsError(f"{adapter.path} is not a LoRA adapter: convert it to a GGUF adapter first")
         return Order(
             model=str(wanted.model),
-            slots=wanted.slots,
+            slots=wanted.slots + wanted.spare_slots,
             context_tokens=min(wanted.context_tokens, model.context_length or wanted.context_tokens),
             threads=wanted.threads,
             adapters=tuple(str(adapter.path) for adapter in wanted.adapters),
