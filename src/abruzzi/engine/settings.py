@@ -31,9 +31,9 @@ class EngineSettings:
     slots: int = 3
     """Completions decoded side by side; also the largest n of one request."""
     spare_slots: int = 0
-    """Further slots, in which the beginning of a role's prompts lasts from question to question. llama.cpp gives a request
-    the slot with the longest common beginning, or else the one unused for longest: without spare ones, candidates take
-    them all."""
+    """Further slots, in which the beginning of a role's prompts lasts from question to question. llama.cpp gives a
+    request the slot with the longest common beginning, or else the one unused for longest: without spare ones,
+    candidates take them all."""
     context_tokens: int = 4096
     """Prompt and completion together, per slot; never more than the model was trained for."""
     threads: int = field(default_factory=physical_cores)
