@@ -1,17 +1,18 @@
 """Measures whole questions: our pipeline, the published one and optillm's best-of-n, in turn on one engine.
 
     .venv/bin/python scripts/measure_latency.py --model solver.gguf --items held-out/chain_sum.jsonl \
-        --items held-out/leg_counting.jsonl [--judge judge.gguf] [--limit 30] [--peers build/peers] [--json FILE]
-        [--minutes 25] ROWS.jsonl
+        --items held-out/leg_counting.jsonl [--planner planner.gguf] [--judge judge.gguf] [--limit 30]
+        [--peers build/peers] [--json FILE] [--minutes 25] ROWS.jsonl
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``); with ``--judge`` a second engine plays our judge from a file of its
-own. Ours is measured whole, with plan and judge, and as it is shipped for the embedded solver, without a plan; there
-likelihood chooses where no two agree, unless there is ``--judge``. Each question is put to the four systems one after
-the other, in each of the 24 orders as often as it goes, since a question's prompt is partly cached for whoever
-asks it next. What each system asks and how it samples is its own; alike are the candidates' limit (``--tokens``) and
-that of every other call (256, which is what optillm asks for where it rates; our plan has its own, smaller one).
-optillm gets the solver's messages that the adapter was trained with, so the plain best-of-n is measured at its best.
+(``abruzzi train export RUN --to merged-gguf``); with ``--planner`` and ``--judge`` further engines play our planner
+and our judge from files of their own. Ours is measured whole, with plan and judge, and as it is shipped for the
+embedded solver, without a plan; there likelihood chooses where no two agree, unless there is ``--judge``. Each
+question is put to the four systems one after the other, in each of the 24 orders as often as it goes, since a
+question's prompt is partly cached for whoever asks it next. What each system asks and how it samples is its own; alike
+are the candidates' limit (``--tokens``) and that of every other call (256, which is what optillm asks for where it
+rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter was trained with, so the
+plain best-of-n is measured at its best.
 
 CPU seconds are those of all processes, engine, proxy and client; tokens are the engine's own counters; optillm's calls
 are counted in its log. Rows are written as they come, a line a question; the same command goes on where it stopped, and
@@ -97,13 +98,13 @@ class Capped(WrappedChat):
         return await self._inner.complete(capped, ledger=ledger, emit=emit)
 
 
-def ask_abruzzi(chat: Capped, judge: Capped, agree: Agree, preset: Mapping[str, Any], tokens: int) -> Ask:
+def ask_abruzzi(roles: Roles, agree: Agree, preset: Mapping[str, Any], tokens: int) -> Ask:
     """Make a system of one of our presets, or of one with a part off."""
 
     async def ask(item: Item, seed: int) -> Found:
         limits = {**EMBEDDED_TOKENS, "max_tokens": tokens}  # the published pipeline takes the last alone
         settings = AskSettings.model_validate({**PATIENT, **limits, **preset, "seed": seed})
-        run = Run(item.question, Roles(chat, chat, judge), settings, agree)
+        run = Run(item.question, roles, settings, agree)
         found: Found = {"text": "", "error": None, "decided_by": None}
         try:
             result = await answer(run)
@@ -185,16 +186,17 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
         client = await stack.enter_async_context(httpx2.AsyncClient(timeout=WITHIN_S, trust_env=False))
         agree = await stack.enter_async_context(open_agreement())
         chat, engines = Capped(await connect(stack, engine), wanted.tokens), [engine]
-        judges, presets = dict.fromkeys(PRESETS, chat), dict(PRESETS)
+        presets = dict(PRESETS)
         if wanted.judge is None:
             presets[SHIPPED] = {**presets[SHIPPED], "judge": False}
-        else:
-            engines.append(stack.enter_context(Engine(replace(settings, model=wanted.judge))))
-            trained = Capped(await connect(stack, engines[1]), wanted.tokens)
-            judges |= {OURS: trained, SHIPPED: trained}  # the published prompts are not what it was taught
-        systems = {
-            name: ask_abruzzi(chat, judges[name], agree, preset, wanted.tokens) for name, preset in presets.items()
-        }
+        trained = {"planner": chat, "judge": chat}
+        for role in trained:
+            if (file := getattr(wanted, role)) is not None:
+                engines.append(stack.enter_context(Engine(replace(settings, model=file))))
+                trained[role] = Capped(await connect(stack, engines[-1]), wanted.tokens)
+        # The published prompts are not what a planner and a judge were taught.
+        roles = {**dict.fromkeys((OURS, SHIPPED), Roles(chat, **trained)), PAPER: Roles(chat, chat, chat)}
+        systems = {name: ask_abruzzi(roles[name], agree, preset, wanted.tokens) for name, preset in presets.items()}
         systems[OPTILLM] = ask_optillm(url, log, wanted.tokens, client)
         warm_up = Item("warm-up", "What is 2 + 3?", "5", "math__own")
         for name in () if told >= {item.id for item in items} else systems:
@@ -321,6 +323,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=Path)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--planner", type=Path, help="model that plays our planner, in an engine of its own")
     parser.add_argument("--judge", type=Path, help="model that plays our judge, in an engine of its own")
     parser.add_argument("--items", type=Path, action="append", default=[])
     parser.add_argument("--limit", type=int, default=30, help="items of each file")
