@@ -45,14 +45,12 @@ def test_a_bad_spec_is_refused_before_anything_starts(role: str) -> None:
         build_settings(None, ASK_TABLES, models={role: "nonsense"}, ask={})
 
 
-def test_the_shipped_solver_is_shown_no_plan_of_the_untrained_base() -> None:
+def test_the_shipped_planner_plans_for_the_shipped_solver() -> None:
     def plan(ask: dict[str, str] | None = None, **models: str) -> str:
         return build_settings(None, ASK_TABLES, models=models, ask=ask or {})[0].plan
 
-    assert plan() == "off"
-    assert plan({"plan": "auto"}) == "auto"
-    assert plan(solver="embedded:base") == plan(planner="http://localhost:1/v1#m") == "auto"
-    assert plan(solver="embedded", planner="embedded:base") == "auto", "named on purpose"
+    assert plan() == plan(solver="embedded:base") == plan(planner="http://localhost:1/v1#m") == "auto"
+    assert plan({"plan": "off"}) == "off"
 
 
 def test_the_shipped_judge_judges_for_the_shipped_solver() -> None:

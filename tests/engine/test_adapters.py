@@ -10,8 +10,9 @@ import pytest
 from abruzzi.engine.adapters import shipped_adapter
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import Adapter, EngineSettings
-from abruzzi.nouns import Message
+from abruzzi.nouns import Completion, FinishReason, Message, PlanOutcome
 from abruzzi.reasoning.judge import judge_messages, read_judge_reply
+from abruzzi.reasoning.plan import planner_messages, read_plan
 from abruzzi.reasoning.sample import solver_messages
 from tests.engine.asking import chat
 
@@ -19,7 +20,7 @@ SUMS = ("2 + 3 + 4", "7 + 7 + 7", "5 + 0 + 6", "1 + 8 + 5", "8 - 2 - 3")
 QUESTION = "State the final answer to the following arithmetic problem: {} ="
 
 
-@pytest.mark.parametrize("role", ["solver", "judge"])
+@pytest.mark.parametrize("role", ["solver", "planner", "judge"])
 def test_what_is_shipped_is_what_its_record_says(role: str) -> None:
     adapter = shipped_adapter(role)
     assert adapter is not None
@@ -82,3 +83,26 @@ def test_the_judge_tells_right_from_wrong_where_the_base_does_not(engine: Engine
     with open_engine(engine, "judge", 1024) as trained:
         assert sum(is_right(trained, terms, slip, 1.0) for terms, slip in zip(SUMS, slips, strict=True)) >= 4
         assert sum(is_right(trained, terms, slip, 0.0) for terms, slip in zip(SUMS, slips, strict=True)) <= 1
+
+
+@pytest.mark.engine
+def test_the_planner_says_the_facts_and_sees_where_no_plan_is_needed(engine: Engine) -> None:
+    zoo = (
+        "Your task is to count how many legs there are in total when given a list of animals.\n\n"
+        "Now, how many legs are there in total if you have {}?\n"
+    )
+    with open_engine(engine, "planner", 512) as trained:
+
+        def plan(question: str) -> tuple[PlanOutcome, str]:
+            reply = Completion(0, say(trained, planner_messages(question), 1.0, 64), "", FinishReason.STOP, 0.0)
+            made = read_plan(reply, question)
+            return made.outcome, made.text
+
+        for animals, facts in (
+            ("7 spiders, 2 dogs", ("spider 8", "dog 4")),
+            ("3 lobsters, 5 bees, 1 snake", ("lobster 10", "bee 6", "snake 0")),
+        ):
+            outcome, text = plan(zoo.format(animals))
+            assert outcome is PlanOutcome.PLANNED
+            assert all(fact in text for fact in facts), text
+        assert {plan(QUESTION.format(terms))[0] for terms in SUMS} == {PlanOutcome.NOT_NEEDED}

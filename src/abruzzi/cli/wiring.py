@@ -198,19 +198,13 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, and leave out what is no use, where the user set nothing.
-
-    The untrained base does not plan for the shipped solver: no plan that was tried raised its pass rate, and some
-    lowered it (docs/results/training-135m.md).
-    """
+    """Give the embedded model its limits, role by role, where the user set nothing."""
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
     fitted = {
         field: EMBEDDED_TOKENS[field] for field, text in played_by.items() if isinstance(parse_spec(text), EmbeddedSpec)
     }
-    is_shipped = parse_spec(roles["solver"]) == parse_spec(roles["planner"]) == EmbeddedSpec()
-    habits = {"plan": "off"} if is_shipped and shipped_adapter("planner") is None else {}
-    unset = {field: value for field, value in (fitted | habits).items() if field not in settings.model_fields_set}
+    unset = {field: value for field, value in fitted.items() if field not in settings.model_fields_set}
     return settings.model_copy(update=unset)
 
 
