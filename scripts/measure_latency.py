@@ -6,13 +6,13 @@
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
 (``abruzzi train export RUN --to merged-gguf``); with ``--planner`` and ``--judge`` further engines play our planner
-and our judge from files of their own. Ours is measured whole, with plan and judge, and as it is shipped for the
-embedded solver, without a plan; there likelihood chooses where no two agree, unless there is ``--judge``. Each
-question is put to the four systems one after the other, in each of the 24 orders as often as it goes, since a
-question's prompt is partly cached for whoever asks it next. What each system asks and how it samples is its own; alike
-are the candidates' limit (``--tokens``) and that of every other call (256, which is what optillm asks for where it
-rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter was trained with, so the
-plain best-of-n is measured at its best.
+and our judge from files of their own. Ours is measured whole, with plan and judge, and as it was shipped for the
+embedded solver until 2026-12-01, without a plan; there likelihood chooses where no two agree, unless there is
+``--judge``. Each question is put to the four systems one after the other, in each of the 24 orders as often as it
+goes, since a question's prompt is partly cached for whoever asks it next. What each system asks and how it samples is
+its own; alike are the candidates' limit (``--tokens``) and that of every other call (256, which is what optillm asks
+for where it rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter was trained
+with, so the plain best-of-n is measured at its best.
 
 CPU seconds are those of all processes, engine, proxy and client; tokens are the engine's own counters; optillm's calls
 are counted in its log. Rows are written as they come, a line a question; the same command goes on where it stopped, and

@@ -24,7 +24,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with hosting(agreeing(seconds=1.0, never_ends=True), tmp_path_factory.mktemp("slow")) as running:
+    # Slow enough for a busy machine to look while the plan is being written.
+    with hosting(agreeing(seconds=3.0, never_ends=True), tmp_path_factory.mktemp("slow")) as running:
         yield running
 
 
@@ -68,7 +69,7 @@ def test_plan_and_candidates_grow_in_sight_and_stopping_keeps_them(browser: Brow
         page = visit.page
         visit.ask("What is 17 + 25?")
         expect(page.locator(".steps .active")).to_contain_text("Plan")
-        visit.wait(".plan:has-text('Add the')")  # as it is written, or on a busy machine when it is done
+        visit.wait(".plan .as-written:has-text('Add the')")
         expect(page.locator(".steps .active")).to_contain_text("Candidates")
         expect(page.locator("#progress")).to_contain_text("candidates finished")
         visit.wait(".card.growing:has-text('still thinking')")
