@@ -13,10 +13,14 @@ Prints a Markdown table of medians.
     .venv/bin/python scripts/measure_grpo.py recipes/tiny/grpo.toml --start RUN --until 0.7 --seeds 1 2 3
 
 instead trains one and then the other until a held-out accuracy is reached; every ``--every`` steps it is measured, and
-those seconds are nobody's. Prints seconds and steps to it.
+those seconds are nobody's. Prints seconds and steps to it. Where a side takes hours, each is trained by ``--side`` in a
+process of its own on a core of its own, with ``--rows`` for its curve; ``--show`` prints the table of these files:
+
+    .venv/bin/python scripts/measure_grpo.py RECIPE --until 0.25 --show ours.jsonl trl.jsonl
 """
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -41,6 +45,7 @@ from abruzzi.training.material import Portion, gather_portions, gather_prompts, 
 from abruzzi.training.policy import Policy, open_policy
 from abruzzi.training.recipe import Recipe, read_recipe
 
+SIDES = ("abruzzi", "trl")
 MICRO_BATCH = 8
 """TRL's default; 32 took more memory than 24 GiB hold beside our own policy."""
 
@@ -49,14 +54,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--start", required=True)
+    parser.add_argument("--start", default="")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--until", type=float, help="held-out accuracy, 0 to 1")
     parser.add_argument("--every", type=int, default=2, help="steps between two measurements")
     parser.add_argument("--most", type=int, default=60, help="steps after which a side gives up")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--side", choices=SIDES, action="append", help="train this one alone")
+    parser.add_argument("--rows", type=Path, help="write each measurement here as it is made")
+    parser.add_argument("--show", type=Path, nargs="+", help="print the table of such files, and train nothing")
     arguments = parser.parse_args()
+    if arguments.show is not None:
+        show_races(read_races(arguments.show), arguments.until)
+        return
     recipe = read_recipe(arguments.recipe, [f"model.start={arguments.start}", *arguments.set])
     if arguments.until is not None:
         show_races([race(recipe, seed, arguments) for seed in arguments.seeds], arguments.until)
@@ -76,31 +87,40 @@ def main() -> None:
 
 
 def race(recipe: Recipe, seed: int, arguments: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
-    """Train both until each has reached the accuracy, or given up; returns the curve of each, a row a measurement."""
-    sides = {name: _open(recipe) for name in ("abruzzi", "trl")}
-    steps = {
-        "abruzzi": make_ours(recipe, sides["abruzzi"], seed),
-        "trl": make_theirs(recipe, sides["trl"], seed),
-    }
+    """Train each side until it has reached the accuracy, or given up; returns its curve, a row a measurement."""
+    makers = {"abruzzi": make_ours, "trl": make_theirs}
     portions = gather_portions(recipe.data)
-    curves: dict[str, list[dict[str, float]]] = {
-        name: [{"steps": 0, "wall": 0.0, "cpu": 0.0, "accuracy": measure(recipe, policy, portions)}]
-        for name, (policy, _) in sides.items()
-    }
-    for name, (policy, _) in sides.items():
-        while curves[name][-1]["accuracy"] < arguments.until and curves[name][-1]["steps"] < arguments.most:
+    curves: dict[str, list[dict[str, float]]] = {}
+    for name in arguments.side or SIDES:
+        opened = _open(recipe)
+        step = makers[name](recipe, opened, seed)
+        row = {"steps": 0.0, "wall": 0.0, "cpu": 0.0, "rollouts": 0.0, "useful": 0.0}
+        curve = curves[name] = []
+        while True:
+            curve.append({**row, "accuracy": measure(recipe, opened[0], portions)})
+            sys.stderr.write(f"seed {seed}, {name}: {curve[-1]}\n")
+            if arguments.rows is not None:
+                with arguments.rows.open("a") as file:
+                    file.write(json.dumps({"seed": seed, "side": name, **curve[-1]}) + "\n")
+            if curve[-1]["accuracy"] >= arguments.until or row["steps"] >= arguments.most:
+                break
             wall, processor = time.perf_counter(), time.process_time()
             for _ in range(arguments.every):
-                steps[name]()
-            row = {
-                "steps": curves[name][-1]["steps"] + arguments.every,
-                "wall": curves[name][-1]["wall"] + time.perf_counter() - wall,
-                "cpu": curves[name][-1]["cpu"] + time.process_time() - processor,
-                "accuracy": measure(recipe, policy, portions),
-            }
-            curves[name].append(row)
-            sys.stderr.write(f"seed {seed}, {name}: {row}\n")
+                facts = step()
+                row["rollouts"] += facts["rollouts"]
+                row["useful"] += facts["useful"]
+            row["steps"] += arguments.every
+            row["wall"] += time.perf_counter() - wall
+            row["cpu"] += time.process_time() - processor
     return curves
+
+
+def read_races(files: Sequence[Path]) -> list[dict[str, list[dict[str, float]]]]:
+    """Read the curves that were written with ``--rows``, race by race."""
+    races: dict[int, dict[str, list[dict[str, float]]]] = {}
+    for row in (json.loads(line) for file in files for line in file.read_text().splitlines()):
+        races.setdefault(row["seed"], {}).setdefault(row["side"], []).append(row)
+    return [{side: races[seed][side] for side in SIDES} for seed in sorted(races)]
 
 
 def measure(recipe: Recipe, policy: Policy, portions: Sequence[Portion]) -> float:
@@ -136,8 +156,9 @@ def show_races(races: list[dict[str, list[dict[str, float]]]], goal: float) -> N
                 f"| {number} | {name} | {curve[0]['accuracy']:.3f} | {steps} | {last['accuracy']:.3f} "
                 f"| {last['wall']:.1f} | {last['cpu']:.1f} |\n"
             )
+    whole = [curves for curves in races if len(curves) == len(SIDES)]
     for unit in ("wall", "cpu"):
-        ratios = [curves["abruzzi"][-1][unit] / curves["trl"][-1][unit] for curves in races]
+        ratios = [curves["abruzzi"][-1][unit] / curves["trl"][-1][unit] for curves in whole]
         sys.stdout.write(f"\n{unit} seconds, ours by theirs: {', '.join(f'{ratio:.2f}' for ratio in ratios)}\n")
 
 

@@ -1,14 +1,14 @@
 """Measures whole questions: our pipeline, the published one and optillm's best-of-n, in turn on one engine.
 
     .venv/bin/python scripts/measure_latency.py --model solver.gguf --items held-out/chain_sum.jsonl \
-        --items held-out/leg_counting.jsonl [--planner planner.gguf] [--judge judge.gguf] [--limit 30]
-        [--peers build/peers] [--json FILE] [--minutes 25] ROWS.jsonl
+        --items held-out/leg_counting.jsonl [--shipped] [--limit 30] [--peers build/peers] [--json FILE]
+        [--minutes 25] ROWS.jsonl
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
-(``abruzzi train export RUN --to merged-gguf``); with ``--planner`` and ``--judge`` further engines play our planner
-and our judge from files of their own. Ours is measured whole, with plan and judge, and as it was shipped for the
-embedded solver until 2026-12-01, without a plan; there likelihood chooses where no two agree, unless there is
-``--judge``. Each question is put to the four systems one after the other, in each of the 24 orders as often as it
+(``abruzzi train export RUN --to merged-gguf``). With ``--shipped`` our planner and judge are those that ship, adapters
+of the base in a second engine; the others have no use for them, their prompts being others. Ours is measured whole,
+with plan and judge, and without a plan; there likelihood chooses where no two agree, unless ``--shipped`` is given.
+Each question is put to the four systems one after the other, in each of the 24 orders as often as it
 goes, since a question's prompt is partly cached for whoever asks it next. What each system asks and how it samples is
 its own; alike are the candidates' limit (``--tokens``) and that of every other call (256, which is what optillm asks
 for where it rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter was trained
@@ -42,16 +42,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from abruzzi.cli.bench_costs import Stopwatch
 from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.cli.ratios import estimate_ratio
-from abruzzi.cli.wiring import EMBEDDED_TOKENS, connect
+from abruzzi.cli.wiring import EMBEDDED_CUTS, EMBEDDED_TOKENS, connect, find_weights
 from abruzzi.data.items import Item, read_items
 from abruzzi.engine.counters import read_counters
 from abruzzi.engine.process import Engine
-from abruzzi.engine.settings import EngineSettings
+from abruzzi.engine.settings import Adapter, EngineSettings
 from abruzzi.errors import AbruzziError, ModelError
 from abruzzi.evaluation.scoring import verify_item
 from abruzzi.ledger import Ledger
 from abruzzi.models.chat import ChatRequest, Emit, ignore
 from abruzzi.models.openai_client import OpenAIChat
+from abruzzi.models.specs import EmbeddedSpec
 from abruzzi.models.wrapped import WrappedChat
 from abruzzi.nouns import Completion, Outcome, Role
 from abruzzi.reasoning.agreement import open_agreement
@@ -63,11 +64,11 @@ from abruzzi.statistics.intervals import clustered_mean
 from abruzzi.statistics.paired import paired_difference
 from tests.serving.load.peers import OPTILLM_NEEDS, Peer, install, running
 
-OURS, SHIPPED, PAPER, OPTILLM = "abruzzi, default", "abruzzi, as shipped", "abruzzi, paper", "optillm bon 0.4.0"
-SYSTEMS = (OURS, SHIPPED, PAPER, OPTILLM)
+OURS, NO_PLAN, PAPER, OPTILLM = "abruzzi, default", "abruzzi, no plan", "abruzzi, paper", "optillm bon 0.4.0"
+SYSTEMS = (OURS, NO_PLAN, PAPER, OPTILLM)
 PRESETS: dict[str, dict[str, Any]] = {
     OURS: {"preset": "default"},
-    SHIPPED: {"preset": "default", "plan": "off"},
+    NO_PLAN: {"preset": "default", "plan": "off"},
     PAPER: {"preset": "paper"},
 }
 GOAL = 0.5
@@ -102,7 +103,8 @@ def ask_abruzzi(roles: Roles, agree: Agree, preset: Mapping[str, Any], tokens: i
     """Make a system of one of our presets, or of one with a part off."""
 
     async def ask(item: Item, seed: int) -> Found:
-        limits = {**EMBEDDED_TOKENS, "max_tokens": tokens}  # the published pipeline takes the last alone
+        # The published pipeline takes the last alone.
+        limits = {**EMBEDDED_TOKENS, **EMBEDDED_CUTS, "max_tokens": tokens}
         settings = AskSettings.model_validate({**PATIENT, **limits, **preset, "seed": seed})
         run = Run(item.question, roles, settings, agree)
         found: Found = {"text": "", "error": None, "decided_by": None}
@@ -187,15 +189,22 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
         agree = await stack.enter_async_context(open_agreement())
         chat, engines = Capped(await connect(stack, engine), wanted.tokens), [engine]
         presets = dict(PRESETS)
-        if wanted.judge is None:
-            presets[SHIPPED] = {**presets[SHIPPED], "judge": False}
         trained = {"planner": chat, "judge": chat}
-        for role in trained:
-            if (file := getattr(wanted, role)) is not None:
-                engines.append(stack.enter_context(Engine(replace(settings, model=file))))
-                trained[role] = Capped(await connect(stack, engines[-1]), wanted.tokens)
+        if wanted.shipped:
+            shipped = {role: find_weights(EmbeddedSpec(), role) for role in trained}
+            adapters = tuple(Adapter(role, one.adapter) for role, one in shipped.items() if one.adapter is not None)
+            engines.append(
+                stack.enter_context(
+                    Engine(replace(settings, model=shipped["judge"].model, slots=len(adapters), adapters=adapters))
+                )
+            )
+            base = await connect(stack, engines[-1])
+            for number, adapter in enumerate(adapters):
+                trained[adapter.name] = Capped(base.with_adapter(number, name=adapter.name), wanted.tokens)
+        else:
+            presets[NO_PLAN] = {**presets[NO_PLAN], "judge": False}
         # The published prompts are not what a planner and a judge were taught.
-        roles = {**dict.fromkeys((OURS, SHIPPED), Roles(chat, **trained)), PAPER: Roles(chat, chat, chat)}
+        roles = {**dict.fromkeys((OURS, NO_PLAN), Roles(chat, **trained)), PAPER: Roles(chat, chat, chat)}
         systems = {name: ask_abruzzi(roles[name], agree, preset, wanted.tokens) for name, preset in presets.items()}
         systems[OPTILLM] = ask_optillm(url, log, wanted.tokens, client)
         warm_up = Item("warm-up", "What is 2 + 3?", "5", "math__own")
@@ -256,7 +265,7 @@ def summarise(rows: Sequence[Found]) -> Found:
             },
             "stages": _sum_stages(mine),
         }
-    for one, other in itertools.product((OURS, SHIPPED), (PAPER, OPTILLM)):
+    for one, other in itertools.product((OURS, NO_PLAN), (PAPER, OPTILLM)):
         for unit in ("wall_s", "cpu_s", "completion_tokens"):
             ours, theirs = ([float(row["systems"][name][unit]) for row in rows] for name in (one, other))
             goal = None if unit == "completion_tokens" else GOAL
@@ -323,8 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=Path)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--planner", type=Path, help="model that plays our planner, in an engine of its own")
-    parser.add_argument("--judge", type=Path, help="model that plays our judge, in an engine of its own")
+    parser.add_argument("--shipped", action="store_true", help="our planner and judge are those that ship")
     parser.add_argument("--items", type=Path, action="append", default=[])
     parser.add_argument("--limit", type=int, default=30, help="items of each file")
     parser.add_argument("--tokens", type=int, default=112, help="limit of a candidate")

@@ -8,6 +8,7 @@ import pytest
 
 from abruzzi.cli.wiring import (
     ASK_TABLES,
+    EMBEDDED_CUTS,
     EMBEDDED_TOKENS,
     ModelSpecs,
     build_settings,
@@ -37,6 +38,13 @@ def test_limits_go_by_role() -> None:
     assert settings.max_tokens is None
     assert settings.judge_tokens == EMBEDDED_TOKENS["judge_tokens"]
     assert settings.plan_tokens != EMBEDDED_TOKENS["plan_tokens"]
+
+
+def test_cuts_of_the_distribution_are_said_aloud_for_the_embedded_solver_alone() -> None:
+    embedded, _ = build_settings(None, ASK_TABLES, models={}, ask={"min_p": 0.0})
+    assert embedded.cuts == {"top_k": EMBEDDED_CUTS["top_k"], "min_p": 0.0}
+    endpoint, _ = build_settings(None, ASK_TABLES, models={"solver": "http://localhost:1/v1#m"}, ask={})
+    assert endpoint.cuts == {}
 
 
 @pytest.mark.parametrize("role", ["solver", "planner", "judge"])

@@ -72,6 +72,7 @@ def test_the_same_settings_leave_what_the_paper_does_not_say() -> None:
     [
         ({"temperature": 0.7}, "temperature 1.0 there, 0.7 here"),
         ({"top_p": 1.0}, "top-p 0.95 there, 1.0 here"),
+        ({"top_k": 40, "min_p": 0.0}, "top-k is not mentioned there, 40 here"),
         ({"max_tokens": 1_024}, "at most 64k tokens an answer there, 1,024 here"),
         ({"max_tokens": None}, "at most 64k tokens an answer there, as many as the context allows here"),
         ({"stop": ()}, "stop at </answer> there, no stop string here"),

@@ -41,6 +41,7 @@ def test_what_is_compared_may_differ() -> None:
         ({"runs": 4}, "runs: 16 against 4"),
         ({"ask": AskSettings(n=1, plan="off", temperature=0.1)}, "temperature: 0.7 against 0.1"),
         ({"ask": AskSettings(n=1, plan="off", max_tokens=9)}, "max_tokens: None against 9"),
+        ({"ask": AskSettings(n=1, plan="off", min_p=0.05)}, "min_p: None against 0.05"),
         ({"ask": AskSettings(n=1, plan="off", stop=())}, "stop: ('</answer>',) against ()"),
         ({"prompts": {"solve": "9"}}, "prompt solve: 1234 against 9"),
         (

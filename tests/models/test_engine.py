@@ -131,6 +131,21 @@ def test_three_choices_come_from_one_call_with_likelihoods(engine: Engine) -> No
     assert len(ledger.calls) == 1
 
 
+def test_it_samples_among_the_tokens_that_are_left_to_it(engine: Engine) -> None:
+    def texts(**sampling: float) -> set[str]:
+        async def main() -> None:
+            async with open_chat(engine) as chat:
+                request = ask("Tell me a story.", n=2, max_tokens=12, temperature=2.0, top_p=1.0, sampling=sampling)
+                found.update(one.text for one in await chat.complete(request, ledger=Ledger()))
+
+        found: set[str] = set()
+        anyio.run(main)
+        return found
+
+    assert len(texts(top_k=1)) == len(texts(min_p=1.0)) == 1
+    assert len(texts(top_k=0, min_p=0.0)) == 2
+
+
 def test_it_constrains_as_it_is_trusted_to(engine: Engine) -> None:
     """The client does not probe the embedded engine; this does."""
     ledger = Ledger()

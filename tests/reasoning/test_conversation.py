@@ -83,6 +83,13 @@ def test_the_solver_gets_all_that_the_client_sent() -> None:
         assert part in planner.messages[-1].content
 
 
+def test_a_clients_own_cuts_win() -> None:
+    model = scripted(solver=[reply("4")], judge=[])
+    conversation = Conversation(TURNS, sampling={"top_k": 7})
+    ask(model, settings=AskSettings(n=1, plan="off", top_k=40, min_p=0.05), conversation=conversation)
+    assert model.requests[0].sampling == {"top_k": 7, "min_p": 0.05}
+
+
 def test_tags_and_their_stop_string_are_asked_for_only_where_they_belong() -> None:
     stop = ("</answer>", "END")
     for conversation, prompt, has_tags in (

@@ -22,6 +22,13 @@ def test_all_candidates_come_from_one_request() -> None:
     assert [c.answer for c in asked.answer.candidates] == ["1", "2", "3"]
 
 
+def test_cuts_of_the_distribution_go_with_the_request_where_they_are_set() -> None:
+    model = scripted(solver=["<answer>1</answer>", "<answer>2</answer>"])
+    ask(model, settings=PLAIN.model_copy(update={"n": 1}))
+    ask(model, settings=PLAIN.model_copy(update={"n": 1, "top_k": 0, "min_p": 0.1}))
+    assert [request.sampling for request in model.requests] == [{}, {"top_k": 0, "min_p": 0.1}]
+
+
 def test_without_a_shared_prefix_each_has_its_own() -> None:
     model = scripted(solver=["<answer>1</answer>", "<answer>2</answer>", "<answer>3</answer>"])
     asked = ask(model, settings=PLAIN.model_copy(update={"share_prefix": False}))

@@ -49,6 +49,12 @@ def ask_command(
     ] = False,
     temperature: Annotated[float | None, typer.Option(help="Of the solver.  [default: 0.7]")] = None,
     top_p: Annotated[float | None, typer.Option(help="Of the solver.  [default: 0.95]")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 40]")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 0.05]")
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Per candidate.  [default: what the context allows]")] = None,
     seed: Annotated[int | None, typer.Option(help="For repeatable sampling where the endpoint has it.")] = None,
     soft_deadline: SoftDeadline = None,
@@ -84,6 +90,8 @@ def ask_command(
             "judge": False if no_judge else None,
             "temperature": temperature,
             "top_p": top_p,
+            "top_k": top_k,
+            "min_p": min_p,
             "max_tokens": max_tokens,
             "seed": seed,
             "soft_deadline_s": _earlier(soft_deadline, deadline),

@@ -19,6 +19,8 @@ Planner = Annotated[str | None, typer.Option(help="Planner.  [default: the solve
 JudgeModel = Annotated[str | None, typer.Option("--judge", help="Judge.  [default: the solver]")]
 Temperature = Annotated[float | None, typer.Option(help="Of the solver.  [default: the benchmark's, mostly 1.0]")]
 TopP = Annotated[float | None, typer.Option(help="Of the solver.  [default: the benchmark's, mostly 0.95]")]
+TopK = Annotated[int | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 40]")]
+MinP = Annotated[float | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 0.05]")]
 MaxTokens = Annotated[int | None, typer.Option(help="Per candidate.  [default: the benchmark's, mostly 65536]")]
 PlanTokens = Annotated[int | None, typer.Option(help="Of the planning call.  [default: 2048]")]
 JudgeTokens = Annotated[int | None, typer.Option(help="Of one judge call.  [default: 2048]")]
@@ -43,6 +45,8 @@ def run_command(
     judge: JudgeModel = None,
     temperature: Temperature = None,
     top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
     max_tokens: MaxTokens = None,
     plan_tokens: PlanTokens = None,
     judge_tokens: JudgeTokens = None,
@@ -62,7 +66,7 @@ def run_command(
 
     wish = Wish(
         models={"solver": model, "planner": planner, "judge": judge},
-        sampling=_sampling(temperature, top_p, max_tokens, plan_tokens, judge_tokens) | {"seed": seed},
+        sampling=_sampling(temperature, top_p, top_k, min_p, max_tokens, plan_tokens, judge_tokens) | {"seed": seed},
         data=data,
         limit=_positive("--limit", limit),
         parallel=_positive("--parallel", parallel) or 1,
@@ -87,6 +91,8 @@ def ablate_command(
     judge: JudgeModel = None,
     temperature: Temperature = None,
     top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
     max_tokens: MaxTokens = None,
     plan_tokens: PlanTokens = None,
     judge_tokens: JudgeTokens = None,
@@ -105,7 +111,7 @@ def ablate_command(
 
     wish = Wish(
         models={"solver": model, "planner": planner, "judge": judge},
-        sampling=_sampling(temperature, top_p, max_tokens, plan_tokens, judge_tokens) | {"seed": seed},
+        sampling=_sampling(temperature, top_p, top_k, min_p, max_tokens, plan_tokens, judge_tokens) | {"seed": seed},
         data=None,
         limit=_positive("--limit", limit),
         parallel=_positive("--parallel", parallel) or 1,
@@ -228,6 +234,8 @@ def export_command(
 def _sampling(
     temperature: float | None,
     top_p: float | None,
+    top_k: int | None,
+    min_p: float | None,
     max_tokens: int | None,
     plan_tokens: int | None,
     judge_tokens: int | None,
@@ -235,6 +243,8 @@ def _sampling(
     given = {
         "temperature": temperature,
         "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
         "max_tokens": max_tokens,
         "plan_tokens": plan_tokens,
         "judge_tokens": judge_tokens,

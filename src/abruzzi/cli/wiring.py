@@ -55,6 +55,8 @@ MAX_SLOTS = 16
 """Candidates that the embedded engine decodes side by side; more wait their turn."""
 EMBEDDED_TOKENS = {"max_tokens": 512, "plan_tokens": 160, "judge_tokens": 256}
 """Limits for the embedded model where the user sets none: a 135M model that has not ended by then is looping."""
+EMBEDDED_CUTS = {"top_k": 40, "min_p": 0.05}
+"""Cuts of the embedded solver's distribution where the user sets none: llama.cpp's own defaults, said aloud."""
 
 
 class ModelSpecs(BaseModel):
@@ -198,12 +200,14 @@ def name_sources(chat: ChatModel, engine: Engine) -> ChatModel:
 
 
 def fit_settings(specs: ModelSpecs, settings: AskSettings) -> AskSettings:
-    """Give the embedded model its limits, role by role, where the user set nothing."""
+    """Give the embedded model its limits, role by role, and its sampling, where the user set nothing."""
     roles = spell_out(specs)
     played_by = {"max_tokens": roles["solver"], "plan_tokens": roles["planner"], "judge_tokens": roles["judge"]}
-    fitted = {
+    fitted: dict[str, float] = {
         field: EMBEDDED_TOKENS[field] for field, text in played_by.items() if isinstance(parse_spec(text), EmbeddedSpec)
     }
+    if isinstance(parse_spec(roles["solver"]), EmbeddedSpec):
+        fitted |= EMBEDDED_CUTS
     unset = {field: value for field, value in fitted.items() if field not in settings.model_fields_set}
     return settings.model_copy(update=unset)
 

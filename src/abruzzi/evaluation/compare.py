@@ -243,6 +243,9 @@ def _compare_sampling(protocol: Protocol) -> Iterator[str]:
         yield f"temperature {_TEMPERATURE} there, {ask.temperature} here"
     if ask.top_p != _TOP_P:
         yield f"top-p {_TOP_P} there, {ask.top_p} here"
+    for name, value in ask.cuts.items():
+        if value:
+            yield f"{name.replace('_', '-')} is not mentioned there, {value:g} here"
     if ask.max_tokens not in _MAX_TOKENS:
         limit = "as many as the context allows" if ask.max_tokens is None else f"{ask.max_tokens:,}"
         yield f"at most 64k tokens an answer there, {limit} here"

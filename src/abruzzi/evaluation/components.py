@@ -116,8 +116,9 @@ def describe(protocol: AblationProtocol) -> dict[str, str]:
         f"items of {benchmark.name}": f"{benchmark.num_items}, {benchmark.revision}, sha256 {benchmark.items_sha256}"
         for benchmark in protocol.benchmarks
     }
+    cuts = "".join(f"{name.replace('_', '-')} {value:g}, " for name, value in ask.cuts.items())
     facts["sampling"] = (
-        f"temperature {ask.temperature:g}, top-p {ask.top_p:g}, at most {ask.max_tokens} tokens a candidate, "
+        f"temperature {ask.temperature:g}, top-p {ask.top_p:g}, {cuts}at most {ask.max_tokens} tokens a candidate, "
         f"{ask.plan_tokens} a plan, {ask.judge_tokens} a judge call, stop {' '.join(ask.stop)}, seed {ask.seed}"
     )
     facts["runs"] = (

@@ -136,6 +136,7 @@ def _describe_system(protocol: Protocol) -> _Record:
         "config": {
             "temperature": ask.temperature,
             "top_p": ask.top_p,
+            **ask.cuts,
             "max_tokens": ask.max_tokens,
             "stop_seqs": list(ask.stop),
             "seed": ask.seed,

@@ -65,7 +65,10 @@ class Protocol(BaseModel):
         return f"{self.system} ({self.models['solver'].name})"
 
 
-_SAMPLING = ("preset", "temperature", "top_p", "max_tokens", "plan_tokens", "judge_tokens", "stop", "token_budget")
+_SAMPLING = (
+    *("preset", "temperature", "top_p", "top_k", "min_p", "max_tokens", "plan_tokens", "judge_tokens", "stop"),
+    "token_budget",
+)
 """Settings of the pipeline that must be equal; the others switch parts on and off, which is what is compared, or say
 how long to wait."""
 

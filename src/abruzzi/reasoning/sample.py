@@ -68,6 +68,7 @@ def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None, *, first
         seed=None if settings.seed is None else settings.seed + first,
         logprobs=True,
         timeouts=settings.timeouts,
+        sampling=settings.cuts,
     )
     conversation = run.conversation
     if conversation is None:
@@ -81,7 +82,7 @@ def solve_request(run: Run, plan: Plan, n: int, max_tokens: int | None, *, first
         tools=conversation.tools,
         tool_choice=conversation.tool_choice,
         parallel_tool_calls=conversation.parallel_tool_calls,
-        sampling=conversation.sampling,
+        sampling={**settings.cuts, **conversation.sampling},
     )
 
 

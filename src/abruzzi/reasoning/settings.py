@@ -3,7 +3,7 @@
 Written as a ``[ask]`` table in TOML or as options of ``abruzzi ask``. Which models play the roles is not decided here.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +38,12 @@ class AskSettings(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     """Of the solver; planner and judge are greedy."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    """The solver samples among this many likeliest tokens, 0: among all. None leaves it to the server, which may cut
+    where nobody asked: llama.cpp at 40 tokens, others as the model's publisher advises."""
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The solver leaves out tokens less likely than this share of the likeliest. None leaves it to the server, which
+    may be llama.cpp with 0.05."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Per candidate; None leaves as much as the model's context allows."""
     plan_tokens: Annotated[int, Field(ge=16)] = 2048
@@ -70,6 +76,11 @@ class AskSettings(BaseModel):
     def timeouts(self) -> Timeouts:
         """The limits of every upstream call."""
         return Timeouts(first_token_s=self.first_token_s, idle_s=self.idle_s, total_s=self.hard_deadline_s)
+
+    @property
+    def cuts(self) -> dict[str, Any]:
+        """Where the solver's distribution is cut beside top-p: what was set of ``top_k`` and ``min_p``."""
+        return {name: value for name in ("top_k", "min_p") if (value := getattr(self, name)) is not None}
 
     @model_validator(mode="after")
     def _check_deadlines(self) -> Self:
