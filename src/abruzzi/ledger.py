@@ -71,6 +71,8 @@ class Call:
     """Only some hosted endpoints tell them; the rest of ``seconds`` is the way there and back."""
     draft_sources: DraftSources | None = None
     """Of a finished call of an engine whose drafts can be replayed; None for others."""
+    status: int | None = None
+    """HTTP status of an answer that was an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,15 @@ class OpenCall:
         """Note where the server says that the seconds went; the last word counts."""
         self._server_times = times
 
-    def close(self, outcome: CallOutcome, usage: Usage, *, is_exact: bool, error: str | None = None) -> Call:
+    def close(
+        self,
+        outcome: CallOutcome,
+        usage: Usage,
+        *,
+        is_exact: bool,
+        error: str | None = None,
+        status: int | None = None,
+    ) -> Call:
         """Write the row.
 
         Raises:
@@ -136,6 +146,7 @@ class OpenCall:
             seconds=self.seconds,
             error=error,
             server_times=self._server_times,
+            status=status,
         )
         self._ledger.record(call)
         return call

@@ -251,6 +251,24 @@ def test_a_judge_is_taught_from_the_rollouts_that_a_run_recorded(
     assert "recorded no rollouts" in capsys.readouterr().err
 
 
+def test_a_planner_is_taught_of_some_tasks_and_of_others_that_want_no_plan(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [f'{{kind="procedural",task="{task}",size=40}}' for task in ("chain_sum", "leg_counting")]
+    assert train(folder, "sft", f"data.sources=[{','.join(sources)}]") == 0
+    data = ["train", "planner-data", str(folder / "run"), "--items", "3", "--tried", "1", "--samples", "2"]
+    data += ["--max-tokens", "4", "--out", str(folder / "plans")]
+    capsys.readouterr()
+    assert "taught gcd; its generated tasks are chain_sum, leg_counting" in fail(capsys, main([*data, "--only", "gcd"]))
+    assert main([*data, "--only", "chain_sum", "--also", "word_sorting"]) == 0
+    assert {line.partition(",")[0] for line in capsys.readouterr().out.splitlines()[:-1]} == {"chain_sum"}
+    examples = list(read_examples(folder / "plans" / "train.jsonl"))
+    assert (
+        sorted(one.id.partition("/")[0] for one in examples if isinstance(one, Example))
+        == ["chain_sum"] * 3 + ["word_sorting"] * 3
+    )
+
+
 def test_a_measurement_goes_on_and_is_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(folder, "sft") == 0
     start = ["--set", f"model.start={str(folder / 'run')!r}"]

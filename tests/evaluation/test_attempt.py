@@ -73,6 +73,30 @@ def test_a_refused_key_ends_more_than_this_sample() -> None:
         make(make_bench(scripted(solver=fail(AccessError("wrong key", 401)))))
 
 
+@pytest.mark.parametrize("part", ["planner", "judge"])
+def test_a_planners_or_judges_refused_key_is_not_waited_out(part: str) -> None:
+    naps = Naps()
+    lines: dict[str, Any] = {
+        "planner": reply(json=PLAN),
+        "solver": [reply(RIGHT), reply(WRONG)],
+        "judge": reply(json=FIRST),
+    }
+    model = scripted(**{**lines, part: fail(AccessError("wrong key", 401))})
+    with pytest.raises(AccessError, match=f"the {part} failed: .*wrong key"):
+        make(make_bench(model, n=2, plan="always", sleep=naps))
+    assert naps.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"), [(TURNED_DOWN, []), (BUSY, [1.0, 2.0]), (RateLimitError("slow down"), [1.0, 2.0])]
+)
+def test_a_planner_that_fails_is_waited_out_while_it_may_pass(error: EndpointError, pauses: list[float]) -> None:
+    naps = Naps()
+    model = scripted(planner=fail(error), solver=reply(RIGHT))
+    sample = make(make_bench(model, plan="always", sleep=naps, patience_s=4))
+    assert (sample.outcome, naps.pauses) == (SampleOutcome.FAILED, pauses)
+
+
 @pytest.mark.parametrize("question", ["", " \n"])
 def test_a_question_that_cannot_be_asked_is_no_sample(question: str) -> None:
     solver = scripted(solver=RIGHT)

@@ -103,6 +103,14 @@ def test_a_planner_that_is_gone_for_good_ends_it() -> None:
         wait_for(lambda: plan_item(bench, "sums", ITEM))
 
 
+def test_a_planners_refused_key_ends_it_at_once() -> None:
+    naps = Naps()
+    bench = make_bench(scripted(planner=fail(AccessError("wrong key", 401))), plan="always", sleep=naps)
+    with pytest.raises(AccessError, match="the planner failed: wrong key"):
+        wait_for(lambda: plan_item(bench, "sums", ITEM))
+    assert naps.pauses == []
+
+
 def test_a_planner_that_cannot_write_a_plan_has_none() -> None:
     naps = Naps()
     bench = make_bench(Rambler({Role.PLANNER: "First add."}), plan="always", sleep=naps)

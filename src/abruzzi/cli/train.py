@@ -180,6 +180,9 @@ def planner_data_command(
     solver: Solver,
     out: DataOut,
     items: Items = 200,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of the solver's generated tasks; may be given again.  [default: all]")
+    ] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="A further generated task, which wants no plan; may be given again.")
     ] = None,
@@ -196,7 +199,15 @@ def planner_data_command(
     from abruzzi.cli.train_data import make_planner_data
 
     return make_planner_data(
-        solver, out, also=also or [], items=items, tried=tried, samples=samples, max_tokens=max_tokens, seed=seed
+        solver,
+        out,
+        only=only or [],
+        also=also or [],
+        items=items,
+        tried=tried,
+        samples=samples,
+        max_tokens=max_tokens,
+        seed=seed,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from abruzzi.cli.wiring import cache_folder
 from abruzzi.data.items import write_items
-from abruzzi.errors import DataError
+from abruzzi.errors import ConfigError, DataError
 from abruzzi.reasoning.settings import JudgeReads
 from abruzzi.records import read_lines
 from abruzzi.training.checkpoint import find_checkpoint
@@ -103,13 +103,23 @@ def make_judge_data(solver: Path, pairing: Pairing, *, items: int, samples: int,
 
 
 def make_planner_data(
-    solver: Path, out: Path, *, also: Sequence[str], items: int, tried: int, samples: int, max_tokens: int, seed: int
+    solver: Path,
+    out: Path,
+    *,
+    only: Sequence[str],
+    also: Sequence[str],
+    items: int,
+    tried: int,
+    samples: int,
+    max_tokens: int,
+    seed: int,
 ) -> int:
     """Try plans of each style on some fresh items, and teach the ones that help on all of them.
 
     Args:
         solver: its run.
         out: folder of the file and of the trials, which are gone on with.
+        only: of the solver's generated tasks; none means all.
         also: further generated tasks; those that nobody writes plans for show the planner what else is asked.
         items: per family, an example each.
         tried: of these, items that plans are tried on.
@@ -120,7 +130,7 @@ def make_planner_data(
     Raises:
         AbruzziError: there is no solver, or nothing can be made of its replies.
     """
-    policy, recipe = _open(solver, _fresh(items, seed), start=solver, also=also)
+    policy, recipe = _open(solver, _fresh(items, seed), start=solver, only=only, also=also)
     portions = gather_portions(recipe.data)
     asked = Solver(
         name=str(find_start(solver)),
@@ -151,12 +161,22 @@ def _fresh(items: int, seed: int) -> dict[str, Any]:
 
 
 def _open(
-    solver: Path, changes: Mapping[str, Any], *, start: Path | None, also: Sequence[str] = ()
+    solver: Path,
+    changes: Mapping[str, Any],
+    *,
+    start: Path | None,
+    only: Sequence[str] = (),
+    also: Sequence[str] = (),
 ) -> tuple[Policy, Recipe]:
     """Open a run's recipe with every source of it changed, and a policy: the base, or what lies at ``start``."""
     content: dict[str, Any] = read_run(solver)["recipe"]
+    own: list[dict[str, Any]] = content["data"]["sources"]
+    tasks = [source["task"] for source in own if "task" in source]
+    if unknown := [task for task in only if task not in tasks]:
+        raise ConfigError(f"{solver} was not taught {', '.join(unknown)}; its generated tasks are {', '.join(tasks)}")
+    kept = [source for source in own if not only or source.get("task") in only]
     further = [{"kind": "procedural", "task": task} for task in also]
-    sources = [{**source, **changes} for source in [*content["data"]["sources"], *further]]
+    sources = [{**source, **changes} for source in [*kept, *further]]
     data = {**content["data"], "sources": sources, "rates": None}  # rates say nothing about fresh items
     model = {**content["model"], "start": None if start is None else str(start)}
     recipe = build_recipe({**content, "data": data, "model": model}, str(solver))

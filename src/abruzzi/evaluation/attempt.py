@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from abruzzi.data.items import Item
-from abruzzi.errors import AccessError, EngineError, ModelError, NoCandidateError
+from abruzzi.errors import AccessError, EndpointError, EngineError, ModelError, NoCandidateError, RateLimitError
 from abruzzi.evaluation.patience import Sleep, wait_out
 from abruzzi.evaluation.samples import Sample, SampleOutcome
 from abruzzi.evaluation.scoring import Judge, score_candidates, verify_item
@@ -75,7 +75,7 @@ def check_whole(result: Answer, calls: Sequence[Call]) -> None:
     """Refuse an answer from a system of which a part was missing.
 
     Raises:
-        ModelError: a planner, candidate or judge call failed; may pass.
+        ModelError: a planner, candidate or judge call failed; see ``failed_part``.
     """
     check_plan(result.plan, calls)
     for candidate in result.candidates:
@@ -83,7 +83,8 @@ def check_whole(result: Answer, calls: Sequence[Call]) -> None:
             raise ModelError(f"candidate {candidate.index} failed: {candidate.error}")
     if lacks_votes(result.judgements, calls):
         errors = [vote.error for judgement in result.judgements for vote in judgement.votes if vote.error]
-        raise ModelError(f"the judge failed: {errors[0] if errors else 'a call did not end well'}")
+        reason = f"the judge failed: {errors[0] if errors else 'a call did not end well'}"
+        raise failed_part(Role.JUDGE, reason, calls)
 
 
 def lacks_votes(judgements: Sequence[Judgement], calls: Sequence[Call]) -> bool:
@@ -96,11 +97,28 @@ def check_plan(plan: Plan, calls: Sequence[Call]) -> None:
     """Refuse a plan that is missing because a call failed; a planner that never replied as it should has answered.
 
     Raises:
-        ModelError: a planner call failed; may pass.
+        ModelError: a planner call failed; see ``failed_part``.
     """
     has_failed = any(call.role is Role.PLANNER and call.outcome is not CallOutcome.OK for call in calls)
     if plan.outcome is PlanOutcome.FAILED and has_failed:
-        raise ModelError(f"the planner failed: {plan.reason}")
+        raise failed_part(Role.PLANNER, f"the planner failed: {plan.reason}", calls)
+
+
+def failed_part(role: Role, reason: str, calls: Sequence[Call]) -> ModelError:
+    """Make the error of a planner or judge that failed, so that what will not pass (a refused key) is not waited out.
+
+    The pipeline goes on without such a part and keeps no more of its error than words; its calls keep the status.
+    """
+    failed = [call for call in calls if call.role is role and call.outcome is not CallOutcome.OK]
+    match next((call.status for call in reversed(failed) if call.status is not None), None):
+        case None:
+            return ModelError(reason)
+        case (401 | 403) as status:
+            return AccessError(reason, status)
+        case 429:
+            return RateLimitError(reason)
+        case status:
+            return EndpointError(reason, status)
 
 
 def draw_seed(*parts: object) -> int:

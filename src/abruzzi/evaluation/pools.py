@@ -14,12 +14,12 @@ from pathlib import Path
 from abruzzi.data.items import Item
 from abruzzi.errors import ModelError, NoCandidateError
 from abruzzi.evaluation.arms import Arm
-from abruzzi.evaluation.attempt import Bench, check_plan, draw_seed, lacks_votes
+from abruzzi.evaluation.attempt import Bench, check_plan, draw_seed, failed_part, lacks_votes
 from abruzzi.evaluation.patience import wait_out
 from abruzzi.evaluation.scoring import score_candidates
 from abruzzi.evaluation.store import Store
 from abruzzi.ledger import Call
-from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, Verdict
+from abruzzi.nouns import Candidate, DecidedBy, FinishReason, Judgement, Plan, Role, Verdict
 from abruzzi.reasoning.pipeline import choose
 from abruzzi.reasoning.plan import make_plan
 from abruzzi.reasoning.run import Run
@@ -195,7 +195,8 @@ async def judge_group(bench: Bench, item: Item, pool: Pool, group: Sequence[int]
         finally:
             calls.extend(run.ledger.calls)
         if lacks_votes(run.judgements, run.ledger.calls):
-            raise ModelError(f"the judge failed on item {item.id!r}: {'; '.join(run.warnings)}")
+            reason = f"the judge failed on item {item.id!r}: {'; '.join(run.warnings)}"
+            raise failed_part(Role.JUDGE, reason, run.ledger.calls)
         return chosen, decided_by, run
 
     chosen, decided_by, run = await wait_out(try_once, patience_s=bench.patience_s, sleep=bench.sleep)

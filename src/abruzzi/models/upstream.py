@@ -71,7 +71,7 @@ async def make_call(link: Link, order: Order, board: Board, ledger: Ledger) -> s
     meter = await link.open_meter(len(order.indices))
     call = ledger.open(order.role, link.site.name, num_choices=len(order.indices), attempt=order.attempt)
     reading = _Reading(link, order, board, call, meter)
-    outcome, error = CallOutcome.ERROR, "an error of our own"
+    outcome, error, status = CallOutcome.ERROR, "an error of our own", None
     usage, is_exact = Usage(), False
     try:
         await reading.read()
@@ -81,13 +81,13 @@ async def make_call(link: Link, order: Order, board: Board, ledger: Ledger) -> s
         raise
     except ModelError as fault:
         outcome = CallOutcome.TIMEOUT if isinstance(fault, ModelTimeoutError) else CallOutcome.ERROR
-        error = str(fault)
+        error, status = str(fault), fault.status if isinstance(fault, EndpointError) else None
         raise
     finally:
         with anyio.CancelScope(shield=True):
             usage, is_exact = await meter.settle(reading.end)
         reading.end_waiting(usage.completion_tokens if is_exact and len(order.indices) == 1 else None)
-        call.close(outcome, usage, is_exact=is_exact, error=error)
+        call.close(outcome, usage, is_exact=is_exact, error=error, status=status)
     return reading.seen
 
 
