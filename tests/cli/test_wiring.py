@@ -192,7 +192,7 @@ def test_the_instructions_of_every_role_are_computed_once(engine: Engine) -> Non
 
     async def main() -> None:
         async with open_roles(ModelSpecs(), n=3) as roles:
-            for question in ("What is 2 + 3 + 4?", "What is 7 + 1 - 5?", "How many legs have 3 dogs?"):
+            for question in ("What is 2 + 3 + 4?", "How many legs have 3 dogs?"):
                 await ask(roles, question)
 
     anyio.run(main)

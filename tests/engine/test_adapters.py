@@ -79,10 +79,10 @@ def test_the_judge_tells_right_from_wrong_where_the_base_does_not(engine: Engine
                 return False
         return True
 
-    slips = (1, -3, 4, -1, 2)
+    slips = dict(zip(SUMS[:3], (1, -3, 4), strict=True))
     with open_engine(engine, "judge", 1024) as trained:
-        assert sum(is_right(trained, terms, slip, 1.0) for terms, slip in zip(SUMS, slips, strict=True)) >= 4
-        assert sum(is_right(trained, terms, slip, 0.0) for terms, slip in zip(SUMS, slips, strict=True)) <= 1
+        assert sum(is_right(trained, terms, slip, 1.0) for terms, slip in slips.items()) >= 2
+        assert sum(is_right(trained, terms, slip, 0.0) for terms, slip in slips.items()) == 0
 
 
 @pytest.mark.engine
