@@ -39,7 +39,7 @@ def open_grader(spec: str) -> Generator[Callable[[str], str]]:
     totals = ledger.totals()
     tokens = totals.usage.prompt_tokens, totals.usage.completion_tokens
     print(
-        f"grader: {totals.num_calls} calls, {tokens[0]} + {tokens[1]} tokens, {totals.num_failed} failed",
+        f"grader: calls {totals.num_calls}, tokens {tokens[0]} + {tokens[1]}, failed {totals.num_failed}",
         file=sys.stderr,
     )
 
