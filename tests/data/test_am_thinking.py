@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from abruzzi.data.am_thinking import REPO, REVISION, SUBSETS, read_am_thinking
 from abruzzi.data.examples import Example
 from abruzzi.data.hub import DataFiles
-from abruzzi.data.training_rows import MalformedRow
+from abruzzi.data.rows import MalformedRow
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
 from tests.data.making import write_lines, write_parquet

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from abruzzi.data.guru import PASS_RATES, REPO, REVISION, TRAIN_FILES, read_guru
 from abruzzi.data.hub import DataFiles
 from abruzzi.data.items import Item
-from abruzzi.data.training_rows import MalformedRow
+from abruzzi.data.rows import MalformedRow
 from abruzzi.errors import ConfigError
 from abruzzi.nouns import Outcome
 from abruzzi.verifiers import Row, read_rows, verify

@@ -1,18 +1,12 @@
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from abruzzi.data.training_rows import (
-    MAX_LINE_BYTES,
-    MalformedRow,
-    TrainingRow,
-    count_training_rows,
-    read_training_rows,
-)
+from abruzzi.data.rows import MalformedRow, count_rows
+from abruzzi.data.training_rows import TrainingRow, read_training_rows
 from abruzzi.errors import DataError
 
 
@@ -111,15 +105,6 @@ def test_malformed_rows_are_told_in_their_place(tmp_path: Path) -> None:
     assert [row.number for row in rows] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_line_too_long_is_one_malformed_row(tmp_path: Path) -> None:
-    path = tmp_path / "train.jsonl"
-    with path.open("wb") as stream:
-        stream.write(b'{"question": "')
-        stream.seek(MAX_LINE_BYTES + 10)
-        stream.write(b'"}\n{"question": "Next?"}\n')
-    assert texts(path) == [f"line 1 is longer than {MAX_LINE_BYTES} bytes", ("Next?",)]
-
-
 def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", '{"id": "\\ud800", "question": "\\udcff ü?"}', '{"\\ud800": 1}')
     first, second = read_training_rows(path)
@@ -133,7 +118,7 @@ def test_reads_gzip_and_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl.gz"
     path.write_bytes(gzip.compress(b'\xef\xbb\xbf{"question": "How many?"}\n{"question": "Why?"}'))
     assert texts(path) == [("How many?",), ("Why?",)]
-    assert count_training_rows(path) == 1
+    assert count_rows(path) == 1
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(DataError, match=r"cannot read .*train\.jsonl\.gz"):
         texts(path)
@@ -149,26 +134,7 @@ def test_reads_parquet(tmp_path: Path) -> None:
     found = list(read_training_rows(path))
     assert [row.number for row in found] == list(range(1, 601))
     assert found[599] == TrainingRow(str(path), 600, ("What is 599?",), None)
-    assert count_training_rows(path) == 600
+    assert count_rows(path) == 600
     path.write_bytes(b"PAR1 and then no parquet")
     with pytest.raises(DataError, match="is a broken parquet file"):
-        texts(path)
-
-
-def test_counts_lines(tmp_path: Path) -> None:
-    assert count_training_rows(write(tmp_path / "train.jsonl", {"question": "a"}, {"question": "b"})) == 2
-
-
-@pytest.mark.parametrize("read", [texts, count_training_rows])
-def test_a_file_that_cannot_be_read_is_told(read: Callable[[Path], object], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot read .*missing\.jsonl': No such file"):
-        read(tmp_path / "missing.jsonl")
-    with pytest.raises(DataError, match="Is a directory"):
-        read(tmp_path)
-
-
-def test_a_json_array_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "train.json"
-    path.write_text('[{"question": "a"}]')
-    with pytest.raises(DataError, match="is a JSON array; write it as JSON Lines, one object a line"):
         texts(path)

@@ -15,6 +15,13 @@ from abruzzi.errors import ConfigError, DataError
 MAX_READ_BYTES = 2_000_000
 """Enough to see that a question is too long; a terabyte on stdin is not read to its end."""
 
+Question = Annotated[str | None, typer.Argument(help="The question; read from stdin where it is missing or '-'.")]
+Model = Annotated[
+    str | None, typer.Option("-m", "--model", help="Who solves; see 'abruzzi models list'.  [default: embedded]")
+]
+NoJudge = Annotated[bool, typer.Option("--no-judge", help="Decide by agreement, likelihood and order alone.")]
+TopK = Annotated[int | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 40]")]
+MinP = Annotated[float | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 0.05]")]
 SoftDeadline = Annotated[
     float | None, typer.Option(help="Seconds after which one complete candidate is enough.  [default: 1200]")
 ]
@@ -31,30 +38,20 @@ Prices = Annotated[
 
 
 def ask_command(
-    question: Annotated[
-        str | None, typer.Argument(help="The question; read from stdin where it is missing or '-'.")
-    ] = None,
+    question: Question = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the question from this file.")] = None,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Who solves; see 'abruzzi models list'.  [default: embedded]")
-    ] = None,
+    model: Model = None,
     planner: Annotated[str | None, typer.Option(help="Who plans.  [default: the solver]")] = None,
     judge: Annotated[str | None, typer.Option(help="Who judges.  [default: the solver]")] = None,
     preset: Annotated[str | None, typer.Option(help="'default', or 'paper' for the published pipeline.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="Candidates.  [default: 3]")] = None,
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Go without a plan.")] = False,
     always_plan: Annotated[bool, typer.Option("--always-plan", help="Use the plan even for easy questions.")] = False,
-    no_judge: Annotated[
-        bool, typer.Option("--no-judge", help="Decide by agreement, likelihood and order alone.")
-    ] = False,
+    no_judge: NoJudge = False,
     temperature: Annotated[float | None, typer.Option(help="Of the solver.  [default: 0.7]")] = None,
     top_p: Annotated[float | None, typer.Option(help="Of the solver.  [default: 0.95]")] = None,
-    top_k: Annotated[
-        int | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 40]")
-    ] = None,
-    min_p: Annotated[
-        float | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 0.05]")
-    ] = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
     max_tokens: Annotated[int | None, typer.Option(help="Per candidate.  [default: what the context allows]")] = None,
     seed: Annotated[int | None, typer.Option(help="For repeatable sampling where the endpoint has it.")] = None,
     soft_deadline: SoftDeadline = None,

@@ -11,7 +11,8 @@ from abruzzi.cli.gauge import open_gauge
 from abruzzi.data.contamination.find import Settings, find_contamination
 from abruzzi.data.contamination.report import Kind, Match, Report, write_report
 from abruzzi.data.items import Item
-from abruzzi.data.training_rows import count_training_rows, read_training_rows
+from abruzzi.data.rows import count_rows
+from abruzzi.data.training_rows import read_training_rows
 from abruzzi.errors import DataError
 from abruzzi.evaluation.benchmarks.registry import find_benchmark
 
@@ -43,7 +44,7 @@ def search_files(wish: Wish, out: Path | None, *, fail_if_dirty: bool) -> int:
         AbruzziError: a benchmark or a file cannot be had, or no row of a file could be read.
     """
     items = _load_items(wish)
-    total = sum(count_training_rows(path) for path in wish.files)
+    total = sum(count_rows(path) for path in wish.files)
     rows = chain.from_iterable(read_training_rows(path, wish.fields) for path in wish.files)
     settings = Settings(workers=wish.workers or _count_cores())
     with open_gauge() as gauge:

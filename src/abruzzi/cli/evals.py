@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from abruzzi.cli.ask import MinP, TopK
 from abruzzi.errors import ConfigError
 
 app = typer.Typer(help="Measure: run a benchmark, take the pipeline apart, report, compare.", no_args_is_help=True)
@@ -19,8 +20,6 @@ Planner = Annotated[str | None, typer.Option(help="Planner.  [default: the solve
 JudgeModel = Annotated[str | None, typer.Option("--judge", help="Judge.  [default: the solver]")]
 Temperature = Annotated[float | None, typer.Option(help="Of the solver.  [default: the benchmark's, mostly 1.0]")]
 TopP = Annotated[float | None, typer.Option(help="Of the solver.  [default: the benchmark's, mostly 0.95]")]
-TopK = Annotated[int | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 40]")]
-MinP = Annotated[float | None, typer.Option(help="Of the solver, 0: no cut.  [default: the server's; embedded: 0.05]")]
 MaxTokens = Annotated[int | None, typer.Option(help="Per candidate.  [default: the benchmark's, mostly 65536]")]
 PlanTokens = Annotated[int | None, typer.Option(help="Of the planning call.  [default: 2048]")]
 JudgeTokens = Annotated[int | None, typer.Option(help="Of one judge call.  [default: 2048]")]

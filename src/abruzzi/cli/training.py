@@ -12,8 +12,9 @@ from abruzzi.cli.gauge import Gauge, open_gauge
 from abruzzi.cli.wiring import MAX_SLOTS, cache_folder
 from abruzzi.data.contamination.find import Settings, find_contamination
 from abruzzi.data.difficulty import keep_between, read_pass_rates
+from abruzzi.data.rows import MalformedRow
 from abruzzi.data.splits import get_question
-from abruzzi.data.training_rows import MalformedRow, TrainingRow
+from abruzzi.data.training_rows import TrainingRow
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.evaluation.benchmarks.registry import find_benchmark

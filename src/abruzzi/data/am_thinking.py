@@ -21,8 +21,7 @@ from typing import Any, Literal, cast
 from abruzzi.config import suggest
 from abruzzi.data.examples import Example
 from abruzzi.data.hub import DataFiles, Record, fetch_files
-from abruzzi.data.rows import find_files, stream_rows
-from abruzzi.data.training_rows import MalformedRow, make_printable
+from abruzzi.data.rows import MalformedRow, find_files, make_printable, stream_rows
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
 

@@ -20,8 +20,7 @@ from typing import Any, cast
 from abruzzi.config import suggest
 from abruzzi.data.hub import DataFiles, Record, fetch_files
 from abruzzi.data.items import Item
-from abruzzi.data.rows import find_files, stream_rows
-from abruzzi.data.training_rows import MalformedRow, make_printable
+from abruzzi.data.rows import MalformedRow, find_files, make_printable, stream_rows
 from abruzzi.errors import ConfigError, DataError
 
 REPO = "LLM360/guru-RL-92k"

@@ -5,9 +5,13 @@ writers put up to a thousand rows into one, whatever their size. A row that cann
 place and the reading goes on. What a row's columns mean is the business of each data set.
 """
 
+import codecs
 import gzip
+import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,15 +19,25 @@ from typing import Any, BinaryIO, cast
 
 from abruzzi.config import missing_package
 from abruzzi.data.hub import Record
-from abruzzi.data.training_rows import MalformedRow, read_json_lines
 from abruzzi.errors import DataError
 
+MAX_LINE_BYTES = 128 << 20
+"""A longer line is not read whole: it is one malformed row."""
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
 _BATCH_ROWS = 16
 """Small, since rows of tests reach megabytes."""
 _BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRow:
+    """A row that cannot be read."""
+
+    file: str
+    number: int
+    reason: str
 
 
 def stream_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Record | MalformedRow]:
@@ -37,7 +51,7 @@ def stream_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Record | Ma
         DataError: the file cannot be read, is a JSON array or broken as a whole.
         ConfigError: ``pyarrow`` is missing and the file is parquet.
     """
-    for number, row in _read(path, columns):
+    for number, row in read_numbered(path, columns):
         yield MalformedRow(str(path), number, row) if isinstance(row, str) else Record(path.name, number, row)
 
 
@@ -61,35 +75,107 @@ def _find_file(folder: Path, name: str) -> Path:
     )
 
 
-def _read(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield rows with their numbers, from 1; a string says why a row cannot be read."""
+def read_numbered(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield rows with their numbers, from 1; a string says why a row cannot be read. See ``stream_rows``."""
+    with _open(path) as stream:
+        if stream is None:
+            yield from _read_parquet(path, columns)
+        else:
+            yield from _read_json_lines(stream, path)
+
+
+def count_rows(path: Path) -> int:
+    """Count the rows of a file, for a progress bar; blank lines count too.
+
+    Raises:
+        DataError: as for ``stream_rows``.
+        ConfigError: likewise.
+    """
+    with _open(path) as stream:
+        if stream is None:
+            with _open_parquet(path) as file:
+                return int(file.metadata.num_rows)
+        return sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))
+
+
+@contextmanager
+def _open(path: Path) -> Generator[BinaryIO | None]:
+    """Open a file as plain lines; None is a parquet file."""
     try:
         with path.open("rb") as stream:
             head = stream.peek(4)[:4]
             if head == _PARQUET:
-                yield from _read_parquet(path, columns)
+                yield None
             elif head[:2] == _GZIP:
                 with gzip.open(stream, "rb") as unzipped:
-                    yield from read_json_lines(cast("BinaryIO", unzipped), path)
+                    yield cast("BinaryIO", unzipped)
             else:
-                yield from read_json_lines(stream, path)
+                yield stream
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(f"cannot read {str(path)!r}: {reason}") from error
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    if find_spec("pyarrow") is None:
-        raise missing_package(f"reading {str(path)!r}", "pyarrow", extra="parquet")
-    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+def _read_json_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the objects of JSON Lines with their line numbers, from 1; a string says why a line cannot be read.
+
+    Raises:
+        DataError: the file is a JSON array.
+    """
     number = 0
+    while line := stream.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+            yield number, f"line {number} is longer than {MAX_LINE_BYTES} bytes"
+            continue
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+            if line.lstrip().startswith(b"["):
+                raise DataError(f"{str(path)!r} is a JSON array; write it as JSON Lines, one object a line")
+        if line.strip():
+            yield number, _parse(line, number)
+
+
+def _parse(line: bytes, number: int) -> dict[str, Any] | str:
     try:
-        # By path and buffered: from an open stream it would take a whole group of rows at once, perhaps the whole file.
-        with parquet.ParquetFile(str(path), buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-            wanted = [name for name in file.schema_arrow.names if not columns or name in columns]
+        record: object = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return f"line {number} is not UTF-8: byte {error.start} is {line[error.start]:#04x}"
+    except json.JSONDecodeError as error:
+        return f"line {number} is not JSON: {error.msg} at character {error.pos}"
+    except (RecursionError, ValueError) as error:  # nested too deeply, a number of too many digits
+        return f"line {number} is not JSON that can be used: {error}"
+    return cast("dict[str, Any]", record) if isinstance(record, dict) else f"line {number} is not an object"
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    pyarrow = import_module("pyarrow") if find_spec("pyarrow") else None
+    number = 0
+    with _open_parquet(path) as file:
+        assert pyarrow is not None, "it was opened with it"
+        wanted = [name for name in file.schema_arrow.names if not columns or name in columns]
+        try:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
+        except pyarrow.ArrowException as error:
+            raise DataError(f"{str(path)!r} is a broken parquet file after row {number}: {error}") from error
+
+
+def _open_parquet(path: Path) -> Any:
+    if find_spec("pyarrow") is None:
+        raise missing_package(f"reading {str(path)!r}", "pyarrow", extra="parquet")
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    try:
+        # By path and buffered: from an open stream it would take a whole group of rows at once, perhaps the whole file.
+        return parquet.ParquetFile(str(path), buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except pyarrow.ArrowException as error:
-        raise DataError(f"{str(path)!r} is a broken parquet file after row {number}: {error}") from error
+        raise DataError(f"{str(path)!r} is a broken parquet file: {error}") from error
+
+
+def make_printable(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can hold and no encoding takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

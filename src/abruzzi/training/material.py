@@ -19,10 +19,10 @@ from abruzzi.data.examples import Example, read_examples
 from abruzzi.data.guru import read_guru
 from abruzzi.data.items import Item, read_items
 from abruzzi.data.procedural import generate_items
+from abruzzi.data.rows import MalformedRow
 from abruzzi.data.splits import drop_asked, hash_question, split_items
 from abruzzi.data.traces import list_styles, make_examples
 from abruzzi.data.traces.examples import draw_plan
-from abruzzi.data.training_rows import MalformedRow
 from abruzzi.errors import ConfigError, DataError
 from abruzzi.nouns import Message
 from abruzzi.reasoning.sample import solver_messages

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from abruzzi.data.contamination.find import BATCH_ROWS, Settings, find_contamination
 from abruzzi.data.contamination.report import Kind, Report
 from abruzzi.data.items import Item, hash_items
-from abruzzi.data.training_rows import MalformedRow, TrainingRow
+from abruzzi.data.rows import MalformedRow
+from abruzzi.data.training_rows import TrainingRow
 from abruzzi.errors import ConfigError, DataError
 from tests.data.contamination.planted import CLEAN, ITEMS, REORDERED, RESPELT, embed
 

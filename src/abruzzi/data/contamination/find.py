@@ -23,7 +23,8 @@ from abruzzi.data.contamination.near import NearIndex
 from abruzzi.data.contamination.normalise import Sentences, join_sentences, normalise
 from abruzzi.data.contamination.report import BenchmarkFinding, Kind, Match, Report, TrainingFile
 from abruzzi.data.items import Item, hash_items
-from abruzzi.data.training_rows import MalformedRow, TrainingRow
+from abruzzi.data.rows import MalformedRow
+from abruzzi.data.training_rows import TrainingRow
 from abruzzi.errors import ConfigError
 
 BATCH_ROWS = 500
