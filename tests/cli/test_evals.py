@@ -115,6 +115,9 @@ def test_an_ablation_makes_its_table_and_goes_on_without_asking_again(server: Fa
     assert again.out == done.out
     assert len(server.records) == num_asked
     assert (tmp_path / "ablation/report.md").is_file()
+    unjudged = run(tmp_path, *command[:-4], "--judged-runs", "0", "--limit", "1", "--out", str(tmp_path / "unjudged"))
+    assert unjudged.code == 0, unjudged.err
+    assert "judge" not in json.loads((tmp_path / "unjudged/ablation.json").read_text())["models"]
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
