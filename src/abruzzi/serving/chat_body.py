@@ -207,7 +207,7 @@ class ChatBody(Strict):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     logit_bias: LogitBias | None = None
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
+    top_k: Annotated[int, Field(ge=0, le=MAX_TOKENS), WHOLE] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     tools: Annotated[list[Tool], Field(min_length=1, max_length=128, fail_fast=True)] | None = None
     tool_choice: ToolChoice | None = None
