@@ -156,10 +156,12 @@ def show_races(races: list[dict[str, list[dict[str, float]]]], goal: float) -> N
                 f"| {number} | {name} | {curve[0]['accuracy']:.3f} | {steps} | {last['accuracy']:.3f} "
                 f"| {last['wall']:.1f} | {last['cpu']:.1f} |\n"
             )
-    whole = [curves for curves in races if len(curves) == len(SIDES)]
+    both = [curves for curves in races if [curve[-1]["accuracy"] >= goal for curve in curves.values()] == [True, True]]
     for unit in ("wall", "cpu"):
-        ratios = [curves["abruzzi"][-1][unit] / curves["trl"][-1][unit] for curves in whole]
-        sys.stdout.write(f"\n{unit} seconds, ours by theirs: {', '.join(f'{ratio:.2f}' for ratio in ratios)}\n")
+        ratios = [f"{curves['abruzzi'][-1][unit] / curves['trl'][-1][unit]:.2f}" for curves in both]
+        sys.stdout.write(
+            f"\n{unit} seconds, ours by theirs: {', '.join(ratios) or 'no race in which both got there'}\n"
+        )
 
 
 def make_ours(recipe: Recipe, opened: tuple[Policy, list[Any]], seed: int = 1) -> Callable[[], dict[str, float]]:
