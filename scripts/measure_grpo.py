@@ -159,9 +159,7 @@ def show_races(races: list[dict[str, list[dict[str, float]]]], goal: float) -> N
     both = [curves for curves in races if [curve[-1]["accuracy"] >= goal for curve in curves.values()] == [True, True]]
     for unit in ("wall", "cpu"):
         ratios = [f"{curves['abruzzi'][-1][unit] / curves['trl'][-1][unit]:.2f}" for curves in both]
-        sys.stdout.write(
-            f"\n{unit} seconds, ours by theirs: {', '.join(ratios) or 'no race in which both got there'}\n"
-        )
+        sys.stdout.write(f"\n{unit} seconds, ours by theirs: {', '.join(ratios) or 'in no race did both get there'}\n")
 
 
 def make_ours(recipe: Recipe, opened: tuple[Policy, list[Any]], seed: int = 1) -> Callable[[], dict[str, float]]:
