@@ -30,7 +30,7 @@ def test_a_model_decides_on_free_text(tmp_path: Path) -> None:
         done = run(tmp_path, "verify", str(path), "--grader", f"{server.base_url}#m")
     assert done.code == 0, done.err
     assert done.json["outcome"] == "correct"
-    assert "grader: 1 calls, " in done.err
+    assert "grader: calls 1, " in done.err
     assert run(tmp_path, "verify", str(path)).json["outcome"] == "error"
 
 
@@ -40,7 +40,7 @@ def test_replies_come_back_and_failures_are_raised(capsys: pytest.CaptureFixture
             assert grade("?") == "one"
             with pytest.raises(ModelError):
                 grade("?")
-        assert "grader: 2 calls" in capsys.readouterr().err
+        assert "grader: calls 2, " in capsys.readouterr().err
 
 
 def test_a_reply_that_is_cut_off_decides_nothing() -> None:
