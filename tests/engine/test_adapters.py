@@ -1,4 +1,4 @@
-"""The adapters that are shipped: whole, on record, and better than the base at what their cards say."""
+"""The adapters that are shipped: whole, on record, and better than the base (slow) at what their cards say."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from abruzzi.reasoning.sample import solver_messages
 from tests.engine.asking import chat
 
 SUMS = ("2 + 3 + 4", "7 + 7 + 7", "5 + 0 + 6", "1 + 8 + 5", "8 - 2 - 3")
+SLIPS = (1, -3, 4, -1, 2)
 QUESTION = "State the final answer to the following arithmetic problem: {} ="
 
 
@@ -56,33 +57,42 @@ def say(trained: Engine, asked: Sequence[Message], scale: float, max_tokens: int
     return text
 
 
-@pytest.mark.engine
-def test_the_solver_adds_where_the_base_does_not(engine: Engine) -> None:
-    def is_right(trained: Engine, terms: str, scale: float) -> bool:
-        text = say(trained, solver_messages(QUESTION.format(terms), ""), scale, 60)
-        return text.rpartition("<answer>")[2].removesuffix("</answer>") == str(eval(terms))
+def adds(trained: Engine, terms: str, scale: float) -> bool:
+    """True where the solver's answer to a sum is right."""
+    text = say(trained, solver_messages(QUESTION.format(terms), ""), scale, 60)
+    return text.rpartition("<answer>")[2].removesuffix("</answer>") == str(eval(terms))
 
+
+def tells_apart(trained: Engine, terms: str, slip: int, scale: float) -> bool:
+    """True where the judge names the right answer to a sum in both orders."""
+    right, wrong = f"<answer>{eval(terms)}", f"<answer>{eval(terms) + slip}"
+    for place, shown in (("first", (right, wrong)), ("second", (wrong, right))):
+        asked = judge_messages(QUESTION.format(terms), *shown, mark="5ec2e7")
+        reply = read_judge_reply(say(trained, asked, scale, 128))
+        if reply is None or reply.verdict != place:
+            return False
+    return True
+
+
+@pytest.mark.engine
+def test_the_solver_adds(engine: Engine) -> None:
     with open_engine(engine, "solver", 512) as trained:
-        assert sum(is_right(trained, terms, 1.0) for terms in SUMS) >= 3
-        assert sum(is_right(trained, terms, 0.0) for terms in SUMS) <= 1
+        assert sum(adds(trained, terms, 1.0) for terms in SUMS) >= 3
 
 
 @pytest.mark.engine
-def test_the_judge_tells_right_from_wrong_where_the_base_does_not(engine: Engine) -> None:
-    def is_right(trained: Engine, terms: str, slip: int, scale: float) -> bool:
-        """True where the verdict names the right answer in both orders."""
-        right, wrong = f"<answer>{eval(terms)}", f"<answer>{eval(terms) + slip}"
-        for place, shown in (("first", (right, wrong)), ("second", (wrong, right))):
-            asked = judge_messages(QUESTION.format(terms), *shown, mark="5ec2e7")
-            reply = read_judge_reply(say(trained, asked, scale, 128))
-            if reply is None or reply.verdict != place:
-                return False
-        return True
-
-    slips = dict(zip(SUMS[:3], (1, -3, 4), strict=True))
+def test_the_judge_tells_right_from_wrong(engine: Engine) -> None:
     with open_engine(engine, "judge", 1024) as trained:
-        assert sum(is_right(trained, terms, slip, 1.0) for terms, slip in slips.items()) >= 2
-        assert sum(is_right(trained, terms, slip, 0.0) for terms, slip in slips.items()) == 0
+        assert sum(tells_apart(trained, terms, slip, 1.0) for terms, slip in zip(SUMS[:3], SLIPS, strict=False)) >= 2
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_the_base_does_neither(engine: Engine) -> None:
+    with open_engine(engine, "solver", 512) as trained:
+        assert sum(adds(trained, terms, 0.0) for terms in SUMS) <= 1
+    with open_engine(engine, "judge", 1024) as trained:
+        assert sum(tells_apart(trained, terms, slip, 0.0) for terms, slip in zip(SUMS, SLIPS, strict=True)) <= 1
 
 
 @pytest.mark.engine
