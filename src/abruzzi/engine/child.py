@@ -132,7 +132,7 @@ class Child:
 
     def _close_stdin(self) -> None:
         assert self._process.stdin is not None, "stdin is a pipe"
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # the latter where another thread is closing it at this moment
             self._process.stdin.close()
 
     def _listen(self) -> None:
