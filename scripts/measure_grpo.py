@@ -65,6 +65,10 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="write each measurement here as it is made")
     parser.add_argument("--show", type=Path, nargs="+", help="print the table of such files, and train nothing")
     arguments = parser.parse_args()
+    if arguments.show is None and not arguments.start:
+        parser.error("--start is needed: the run or adapter that both sides start from")
+    if arguments.show is not None and arguments.until is None:
+        parser.error("--show needs --until, the accuracy that was raced to")
     if arguments.show is not None:
         show_races(read_races(arguments.show), arguments.until)
         return
@@ -120,7 +124,7 @@ def read_races(files: Sequence[Path]) -> list[dict[str, list[dict[str, float]]]]
     races: dict[int, dict[str, list[dict[str, float]]]] = {}
     for row in (json.loads(line) for file in files for line in file.read_text().splitlines()):
         races.setdefault(row["seed"], {}).setdefault(row["side"], []).append(row)
-    return [{side: races[seed][side] for side in SIDES} for seed in sorted(races)]
+    return [{side: races[seed][side] for side in SIDES if side in races[seed]} for seed in sorted(races)]
 
 
 def measure(recipe: Recipe, policy: Policy, portions: Sequence[Portion]) -> float:
@@ -156,7 +160,8 @@ def show_races(races: list[dict[str, list[dict[str, float]]]], goal: float) -> N
                 f"| {number} | {name} | {curve[0]['accuracy']:.3f} | {steps} | {last['accuracy']:.3f} "
                 f"| {last['wall']:.1f} | {last['cpu']:.1f} |\n"
             )
-    both = [curves for curves in races if [curve[-1]["accuracy"] >= goal for curve in curves.values()] == [True, True]]
+    whole = [curves for curves in races if len(curves) == len(SIDES)]
+    both = [curves for curves in whole if all(curve[-1]["accuracy"] >= goal for curve in curves.values())]
     for unit in ("wall", "cpu"):
         ratios = [f"{curves['abruzzi'][-1][unit] / curves['trl'][-1][unit]:.2f}" for curves in both]
         sys.stdout.write(f"\n{unit} seconds, ours by theirs: {', '.join(ratios) or 'in no race did both get there'}\n")

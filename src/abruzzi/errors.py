@@ -48,6 +48,9 @@ class DataError(MisuseError):
 class ModelError(AbruzziError, RuntimeError):
     """A model or its endpoint failed."""
 
+    status: int | None = None
+    """HTTP status of the answer, where there was one."""
+
 
 class EndpointError(ModelError):
     """The endpoint answered with an HTTP error."""

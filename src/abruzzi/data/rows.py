@@ -27,7 +27,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
 _BATCH_ROWS = 16
-"""Small, since rows of tests reach megabytes."""
+"""Of parquet, made into objects at a time: few, since rows of tests reach megabytes."""
 _BUFFER_BYTES = 1 << 20
 
 
@@ -75,11 +75,23 @@ def _find_file(folder: Path, name: str) -> Path:
     )
 
 
-def read_numbered(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield rows with their numbers, from 1; a string says why a row cannot be read. See ``stream_rows``."""
+def read_numbered(
+    path: Path, columns: Sequence[str] = (), *, batch_rows: int = _BATCH_ROWS
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield rows with their numbers, from 1; a string says why a row cannot be read.
+
+    Args:
+        path: see ``stream_rows``.
+        columns: likewise.
+        batch_rows: of parquet, made into objects at a time; more are faster where rows are small.
+
+    Raises:
+        DataError: see ``stream_rows``.
+        ConfigError: likewise.
+    """
     with _open(path) as stream:
         if stream is None:
-            yield from _read_parquet(path, columns)
+            yield from _read_parquet(path, columns, batch_rows)
         else:
             yield from _read_json_lines(stream, path)
 
@@ -150,14 +162,13 @@ def _parse(line: bytes, number: int) -> dict[str, Any] | str:
     return cast("dict[str, Any]", record) if isinstance(record, dict) else f"line {number} is not an object"
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    pyarrow = import_module("pyarrow") if find_spec("pyarrow") else None
+def _read_parquet(path: Path, columns: Sequence[str], batch_rows: int) -> Iterator[tuple[int, dict[str, Any] | str]]:
     number = 0
     with _open_parquet(path) as file:
-        assert pyarrow is not None, "it was opened with it"
+        pyarrow = import_module("pyarrow")
         wanted = [name for name in file.schema_arrow.names if not columns or name in columns]
         try:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row

@@ -22,7 +22,7 @@ from typing import Any
 
 import anyio
 
-from abruzzi.errors import EndpointError, ModelError, ModelTimeoutError
+from abruzzi.errors import ModelError, ModelTimeoutError
 from abruzzi.ledger import CallOutcome, Ledger, OpenCall
 from abruzzi.models.chat import ChatRequest, Emit, Ended, ReasoningDelta, TextDelta, ignore
 from abruzzi.nouns import Completion, FinishReason, Role, ToolCall, Usage
@@ -231,8 +231,8 @@ class _Play:
             call.close(CallOutcome.OK, self._bill(indices), is_exact=True)
         else:
             outcome = CallOutcome.TIMEOUT if isinstance(errors[0], ModelTimeoutError) else CallOutcome.ERROR
-            status = errors[0].status if isinstance(errors[0], EndpointError) else None
-            call.close(outcome, self._bill(indices), is_exact=True, error=str(errors[0]), status=status)
+            error, status = str(errors[0]), errors[0].status
+            call.close(outcome, self._bill(indices), is_exact=True, error=error, status=status)
 
     def _bill(self, indices: range) -> Usage:
         counts = [self.progress[index].count(self.lines[index]) for index in indices]

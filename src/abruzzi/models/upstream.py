@@ -81,7 +81,7 @@ async def make_call(link: Link, order: Order, board: Board, ledger: Ledger) -> s
         raise
     except ModelError as fault:
         outcome = CallOutcome.TIMEOUT if isinstance(fault, ModelTimeoutError) else CallOutcome.ERROR
-        error, status = str(fault), fault.status if isinstance(fault, EndpointError) else None
+        error, status = str(fault), fault.status
         raise
     finally:
         with anyio.CancelScope(shield=True):
