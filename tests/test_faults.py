@@ -70,7 +70,7 @@ class Outcome:
 
 UNBOUND = Traits(constrains=frozenset())
 """A server that holds no reply to a schema: what its model says is what one gets."""
-_ASKED = {"Which response is better?": "verdict", '"needs_plan"': "plan"}
+_ASKED = {"Which response is better?": "verdict", 'that holds nothing but "plan"': "plan"}
 
 
 def by_prompt(actions: Actions) -> Callable[[Seen], Action]:
@@ -107,7 +107,7 @@ PLANNER_FAULTS: dict[str, Action] = {
     "planner sends a web page": web_page(),
     "planner sends prose": say("I would add them."),
     "planner sends another object": say('{"steps": []}'),
-    "planner is cut in its JSON": say(Said('{"topics": ["sums"], "needs_plan": tr', finish_reason="length")),
+    "planner is cut in its JSON": say(Said('{"pl', finish_reason="length")),
     "planner's stream is cut": say("{}", cut_after=0),
     "planner never answers": Silence(),
     "planner closes the connection": Slam(),

@@ -15,7 +15,7 @@ def steady_reply(seen: Seen, *, token_s: float = 0.002) -> Action:
     seed = seen.body.get("seed")
     match seen.schema_name:
         case "plan":
-            plan = {"topics": ["sums"], "needs_plan": True, "plan": f"Add the numbers.\nCheck the sum ({seed})."}
+            plan = {"plan": f"Add the numbers.\nCheck the sum ({seed})."}
             return say(json.dumps(plan), token_s=token_s)
         case "verdict":
             verdict = "first" if _draw(seed, "verdict") % 2 else "second"

@@ -64,7 +64,7 @@ class Model(ScriptedChat):
             return [fail(EndpointError("out of order", 404))] * request.n
         if request.role is Role.PLANNER:
             is_easy = "Sum easy?" in request.messages[-1].content
-            return [reply(json={"topics": [], "needs_plan": True, "plan": "" if is_easy else f"By {request.seed}."})]
+            return [reply(json={"plan": "" if is_easy else f"By {request.seed}."})]
         if request.role is Role.JUDGE:
             return [reply(json=FIRST if draw(request.seed) % 2 else SECOND, seconds=1.0)]
         finish = FinishReason.LENGTH if self._is_cut else FinishReason.STOP
@@ -212,10 +212,10 @@ def test_longer_samples_are_made_only_where_one_was_cut(tmp_path: Path) -> None:
     ablate(tmp_path / "cut", model)
     stores = open_pool_stores(tmp_path / "cut")
     assert pools_of(stores, "sums", Arm.LONG).keys() == {"a", "b", "easy"}
-    # Two words a candidate, three candidates; a plan of JSON has 7 words, the empty one of "easy" 6; nothing judged:
-    # 6 + 20/3 = 12.67 and 6 + 7 = 13 tokens, both above the limit of 8.
-    assert full_budget(stores, "sums", 3) == pytest.approx(6 + 20 / 3)
-    assert [request.max_tokens for request in model.requests[-5:]] == [13] * 5
+    # Two words a candidate, three candidates; a plan of JSON has 3 words, the empty one of "easy" 2; nothing judged:
+    # 6 + 8/3 = 8.67 tokens, rounded up to 9, above the limit of 8.
+    assert full_budget(stores, "sums", 3) == pytest.approx(6 + 8 / 3)
+    assert [request.max_tokens for request in model.requests[-5:]] == [9] * 5
     assert all(request.max_tokens == 8 for request in model.requests[:-5] if request.role is Role.SOLVER)
 
 

@@ -17,7 +17,7 @@ from abruzzi.reasoning.run import Roles, Run
 from abruzzi.reasoning.settings import AskSettings
 from tests.models.virtual_time import run_virtual
 
-PLAN = {"topics": ["addition"], "needs_plan": True, "plan": "Add the tens.\nAdd the ones."}
+PLAN = {"plan": "Add the tens.\nAdd the ones."}
 FIRST = {"reasoning": "The first is right.", "verdict": "first"}
 SECOND = {"reasoning": "The second is right.", "verdict": "second"}
 TIE = {"reasoning": "I cannot tell.", "verdict": "tie"}

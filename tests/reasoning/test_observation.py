@@ -1,5 +1,6 @@
 """What is read off a run: bills at their worst, prompts, lengths, speed."""
 
+import json
 from dataclasses import replace
 
 import anyio
@@ -52,7 +53,7 @@ def test_an_uncertain_bill_counts_at_the_most_it_may_be() -> None:
 def test_a_prompt_is_bounded_by_its_bytes_until_a_call_has_told() -> None:
     request = ChatRequest(role=Role.SOLVER, messages=(Message("system", "ab"), Message("user", "é")))
     assert bound_prompt(request) == 64 + 2 * 16 + 2 + 2
-    assert bound_prompt(replace(request, schema=PLAN_SCHEMA)) > 300
+    assert bound_prompt(replace(request, schema=PLAN_SCHEMA)) == 64 + 2 * 16 + 2 + 2 + len(json.dumps(PLAN_SCHEMA.body))
     assert learn_prompt([CUT], 77) == (77, 1)
     assert learn_prompt([CALL, replace(CALL, num_choices=1), CUT], 77) == (100, 2)
 

@@ -16,23 +16,29 @@ def completion(text: str, finish_reason: FinishReason = FinishReason.STOP) -> Co
     return Completion(0, text, "", finish_reason, 1.0)
 
 
-def test_a_plan_is_read_with_its_topics() -> None:
+def test_a_plan_is_read() -> None:
     plan = read_plan(completion(json.dumps(PLAN)), "What is 17 + 25?")
-    assert (plan.outcome, plan.text, plan.topics) == (
-        PlanOutcome.PLANNED,
-        "Add the tens.\nAdd the ones.",
-        ("addition",),
-    )
+    assert (plan.outcome, plan.text) == (PlanOutcome.PLANNED, "Add the tens.\nAdd the ones.")
 
 
-def test_an_easy_question_gets_no_plan_unless_forced() -> None:
-    easy = completion(json.dumps(PLAN | {"needs_plan": False}))
+def test_what_stands_beside_the_plan_is_passed_over() -> None:
+    plan = read_plan(completion(json.dumps({"topics": ["addition"]} | PLAN)), "What is 17 + 25?")
+    assert (plan.outcome, plan.text) == (PlanOutcome.PLANNED, "Add the tens.\nAdd the ones.")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_plan_says_that_none_is_needed(empty: str) -> None:
+    easy = completion(json.dumps({"plan": empty}))
     assert read_plan(easy, "q").outcome is PlanOutcome.NOT_NEEDED
-    assert read_plan(easy, "q", is_forced=True).outcome is PlanOutcome.PLANNED
+    assert read_plan(easy, "q", is_forced=True).outcome is PlanOutcome.UNUSABLE
+
+
+def test_a_reply_that_is_cut_before_its_plan_does_not_say_so() -> None:
+    assert read_plan(completion('{"plan": "', FinishReason.LENGTH), "q").outcome is PlanOutcome.UNUSABLE
 
 
 def test_a_truncated_reply_keeps_its_whole_lines() -> None:
-    cut = '{"topics": ["a"], "needs_plan": true, "plan": "Do this.\\nDo that.\\nAnd then per'
+    cut = '{"plan": "Do this.\\nDo that.\\nAnd then per'
     plan = read_plan(completion(cut, FinishReason.LENGTH), "q")
     assert (plan.outcome, plan.text) == (PlanOutcome.PLANNED, "Do this.\nDo that.")
 
@@ -49,7 +55,7 @@ def test_answers_are_taken_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "I would add them.", "{not json", '{"plan": 3}', "[1, 2]", '{"needs_plan": true}']
+    "text", ["", "I would add them.", "{not json", '{"plan": 3}', "[1, 2]", '{"topics": ["sums"]}', '{"pl']
 )
 def test_a_reply_that_is_no_plan_is_unusable(text: str) -> None:
     plan = read_plan(completion(text), "q")
@@ -68,6 +74,15 @@ def test_the_planner_is_asked_once_with_the_schema_and_greedily() -> None:
 def test_the_planner_is_asked_in_the_words_of_its_prompt() -> None:
     system, user = read_prompt("plan")
     assert planner_messages("Why $5?") == (Message("system", system), Message("user", fill(user, question="Why $5?")))
+
+
+def test_where_a_plan_is_wanted_in_any_case_nothing_is_said_of_a_gate() -> None:
+    model = scripted(planner=[reply(json=PLAN)], solver=["<answer>42</answer>"] * 3)
+    ask(model, settings=AskSettings(plan="always"))
+    (request,) = model.requests_of(Role.PLANNER)
+    assert request.messages == planner_messages("What is 17 + 25?", is_forced=True)
+    asked, forced = (planner_messages("q", is_forced=is_forced)[0].content for is_forced in (False, True))
+    assert ("empty string" in asked, "empty string" in forced) == (True, False)
 
 
 def test_a_failing_planner_does_not_stop_the_question() -> None:

@@ -12,6 +12,7 @@ NAMES = {
     "paper_solve",
     "paper_topics",
     "plan",
+    "plan_always",
     "solve",
     "solve_plan",
 }

@@ -27,7 +27,7 @@ from abruzzi.serving.rates import Rates, open_storage
 from abruzzi.serving.server import Server
 from abruzzi.serving.settings import KeyLimits, LimitSettings
 
-PLAN = {"topics": ["addition"], "needs_plan": True, "plan": "Add the tens.\nAdd the ones."}
+PLAN = {"plan": "Add the tens.\nAdd the ones."}
 FIRST = {"reasoning": "The first is right.", "verdict": "first"}
 UNLIMITED = KeyLimits(requests_per_minute=0, concurrent=0)
 

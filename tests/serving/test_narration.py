@@ -47,7 +47,7 @@ def test_steps_of_several_candidates_are_thoughts() -> None:
     told = tell(
         Narrator(is_live=False),
         PlanStarted("m"),
-        PlanDelta('{"topics": [], "needs_plan": true, "plan": "Add '),
+        PlanDelta('{"plan": "Add '),
         PlanDelta('the tens."}'),
         PlanMade(Plan(PlanOutcome.PLANNED, "Add the tens.")),
         CandidatesStarted(3, "m"),

@@ -186,7 +186,7 @@ def test_a_failure_is_the_streams_last_event_and_on_record(tmp_path: Path) -> No
 
 
 def test_who_leaves_ends_the_question_and_finds_what_was_finished(tmp_path: Path) -> None:
-    plan = reply(json={"topics": [], "needs_plan": True, "plan": "Add the tens first."})
+    plan = reply(json={"plan": "Add the tens first."})
     model = ScriptedChat({Role.PLANNER: plan, Role.SOLVER: hang("still")}, max_context=8192)
     with hosting(model, tmp_path) as host, client(host, None) as web:
         with web.stream("POST", "/api/questions", json=question()) as response:

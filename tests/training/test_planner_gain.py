@@ -29,7 +29,7 @@ def reply(prompt: str, member: int) -> str:
 
 def plan_for(requests: Sequence[tuple[Message, ...]]) -> list[str]:
     plans = [ADD if "Sum number" in messages[-1].content else SPELL for messages in requests]
-    return [json.dumps({"topics": [], "needs_plan": True, "plan": plan}) for plan in plans]
+    return [json.dumps({"plan": plan}) for plan in plans]
 
 
 def measure(ask: Ask, items: dict[str, list[Item]] = ALL, sampler: ScriptedSampler | None = None) -> PlannerScore:
@@ -59,7 +59,7 @@ def test_plans_and_placebos_by_hand() -> None:
 
 def test_items_without_a_plan_are_the_same_in_every_arm() -> None:
     def ask(requests: Sequence[tuple[Message, ...]]) -> list[str]:
-        easy = json.dumps({"topics": [], "needs_plan": False, "plan": ""})
+        easy = json.dumps({"plan": ""})
         return [
             said if "Sum number" in m[-1].content else easy
             for said, m in zip(plan_for(requests), requests, strict=True)
@@ -84,7 +84,7 @@ def test_a_planner_that_says_no_json_has_no_plans() -> None:
 def test_answers_are_taken_out_of_plans_before_the_solver_sees_them_and_hints_are_counted() -> None:
     def ask(requests: Sequence[tuple[Message, ...]]) -> list[str]:
         plans = ["The answer is 100.", "Aim for 101 in the end.", *["Add up now."] * (len(requests) - 2)]
-        return [json.dumps({"topics": [], "needs_plan": True, "plan": plan}) for plan in plans]
+        return [json.dumps({"plan": plan}) for plan in plans]
 
     sampler = ScriptedSampler(reply)
     score = measure(ask, {"sums": SUMS}, sampler)

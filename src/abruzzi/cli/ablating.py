@@ -52,7 +52,7 @@ def run_ablation_command(names: Sequence[str], sizes: Mapping[str, int], out: Pa
             "--top-p and --max-tokens, or ablate them one by one"
         )
     # Every part on and nothing stopped early: what to leave out is decided afterwards, over the same candidates.
-    whole = {"n": settings.n, "plan": "always", "judge": settings.judged_runs > 0, "stop_early": False}
+    whole = {"n": settings.n, "plan": "auto", "judge": settings.judged_runs > 0, "stop_early": False}
     ask = fit_settings(specs, parse_system("full", samplings[0] | whole).ask.model_copy(update=whole))
     items = {benchmark.name: load_items(benchmark, wish) for benchmark in benchmarks}
     anyio.run(_run, specs, ask, settings, benchmarks, items, out, wish)

@@ -59,7 +59,7 @@ class _Play:
     def respond(self, body: Mapping[str, Any]) -> TimedReply:
         match read_schema_name(body):
             case PLAN_SCHEMA.name:
-                plan = {"topics": ["sums"], "needs_plan": self.is_hard, "plan": "Add." if self.is_hard else ""}
+                plan = {"plan": "Add." if self.is_hard else ""}
                 return self._time("plan", json.dumps(plan))
             case TOPICS_SCHEMA.name:
                 return self._time(

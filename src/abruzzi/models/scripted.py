@@ -5,7 +5,7 @@ runs on it runs on an endpoint. It deliberately does not enforce schemas, stop s
 test scripts the reply that the endpoint's client would have given.
 
     chat = ScriptedChat({
-        Role.PLANNER: [reply(json={"topics": [], "needs_plan": True, "plan": "Add the tens first."})],
+        Role.PLANNER: [reply(json={"plan": "Add the tens first."})],
         Role.SOLVER: [reply("<answer>42</answer>", seconds=1.0), "<answer>41</answer>", hang("Let me see")],
         Role.JUDGE: lambda request: [reply("A")] * request.n,
     })

@@ -32,7 +32,7 @@ def _play(request: ChatRequest) -> list[Reply]:
         case Role.PLANNER if request.schema is None:
             one = reply(f"<plan>{PLAN}</plan>", seconds=0.4)
         case Role.PLANNER:
-            one = reply(json={"topics": ["arithmetic"], "needs_plan": True, "plan": PLAN}, seconds=0.4)
+            one = reply(json={"plan": PLAN}, seconds=0.4)
         case Role.JUDGE:
             one = _judge(prompt)
         case _:

@@ -1,16 +1,16 @@
-"""Gate, topics and plan: once per question, in one call, shared by all candidates.
+"""Gate and plan: once per question, in one call, shared by all candidates.
 
-The published pipeline asks its gate and its planner separately and anew for each candidate (arXiv 2509.07604; six calls
-for N = 3), and throws the gate's own plan away. Here one structured reply gives all three. The plan is read leniently
-(a truncated reply still yields its whole lines) but shown strictly: answers are taken out first, see ``leak``.
+The published pipeline asks for topics with its gate and for the plan separately, and anew for each candidate (arXiv
+2509.07604; six calls for N = 3), and throws the gate's own plan away. Here one structured reply is both: an empty plan
+says that none is needed, which takes a planner seven tokens, and what the topics were for stands in the plan, where the
+candidates read it. The plan is read leniently (a truncated reply still yields its whole lines) but shown strictly:
+answers are taken out first, see ``leak``.
 
 A planner that fails, times out or rambles never stops the question: the plan then says why it is missing.
 """
 
-from typing import Annotated
-
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from abruzzi.errors import ModelError
@@ -25,12 +25,8 @@ PLAN_SCHEMA = Schema(
     name="plan",
     body={
         "type": "object",
-        "properties": {
-            "topics": {"type": "array", "items": {"type": "string"}, "maxItems": 4},
-            "needs_plan": {"type": "boolean"},
-            "plan": {"type": "string"},
-        },
-        "required": ["topics", "needs_plan", "plan"],
+        "properties": {"plan": {"type": "string"}},
+        "required": ["plan"],
         "additionalProperties": False,
     },
 )
@@ -43,9 +39,7 @@ MAX_SHARE_OF_BUDGET = 1 / 4
 
 class _Reply(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    topics: Annotated[list[str], Field(max_length=64)] = []
-    needs_plan: bool
-    plan: str = ""
+    plan: str
 
 
 async def make_plan(run: Run) -> Plan:
@@ -64,9 +58,14 @@ async def make_plan(run: Run) -> Plan:
     return run.plan
 
 
-def planner_messages(question: str) -> tuple[Message, ...]:
-    """Write what the planner is asked."""
-    system, user = read_prompt("plan")
+def planner_messages(question: str, *, is_forced: bool = False) -> tuple[Message, ...]:
+    """Write what the planner is asked.
+
+    Args:
+        question: as it was put.
+        is_forced: ask for a plan in any case; nothing is said of a gate then.
+    """
+    system, user = read_prompt("plan_always" if is_forced else "plan")
     return Message("system", system), Message("user", fill(user, question=question))
 
 
@@ -75,7 +74,7 @@ def plan_request(run: Run) -> ChatRequest:
     left = run.tokens_left()
     return ChatRequest(
         role=Role.PLANNER,
-        messages=planner_messages(run.told),
+        messages=planner_messages(run.told, is_forced=run.settings.plan == "always"),
         max_tokens=run.settings.plan_tokens
         if left is None
         else max(1, min(run.settings.plan_tokens, int(left * MAX_SHARE_OF_BUDGET))),
@@ -111,7 +110,7 @@ def read_plan(completion: Completion, question: str, *, is_forced: bool = False)
     Args:
         completion: the reply; a truncated or failed one may still hold a plan.
         question: what was asked; its own numbers are not secrets.
-        is_forced: use the plan even when the gate says that none is needed.
+        is_forced: a plan was asked for in any case, so an empty one is a failure and no gate.
     """
     reply = _parse(completion.text)
     if reply is None:
@@ -120,13 +119,12 @@ def read_plan(completion: Completion, question: str, *, is_forced: bool = False)
         return Plan(
             PlanOutcome.UNUSABLE, reason=f"the planner's reply is not the JSON asked for: {completion.text[:80]!r}"
         )
-    topics = tuple(dict.fromkeys(t.strip() for t in reply.topics if t.strip()))
-    if not reply.needs_plan and not is_forced:
-        return Plan(PlanOutcome.NOT_NEEDED, topics=topics, reason="the gate says that the question is easy")
+    if not reply.plan.strip() and completion.finish_reason is FinishReason.STOP and not is_forced:
+        return Plan(PlanOutcome.NOT_NEEDED, reason="the gate says that the question is easy")
     text, num_redactions = redact(_tidy(reply.plan, completion.finish_reason), question)
     if not text.strip():
-        return Plan(PlanOutcome.UNUSABLE, topics=topics, reason="the planner's plan is empty")
-    return Plan(PlanOutcome.PLANNED, text=text, topics=topics, num_redactions=num_redactions)
+        return Plan(PlanOutcome.UNUSABLE, reason="the planner's plan is empty")
+    return Plan(PlanOutcome.PLANNED, text=text, num_redactions=num_redactions)
 
 
 def _parse(text: str) -> _Reply | None:

@@ -26,7 +26,7 @@ class AskSettings(BaseModel):
     n: Annotated[int, Field(ge=1, le=MAX_N)] = 3
     """Candidates per question."""
     plan: Literal["auto", "always", "off"] = "auto"
-    """``auto`` lets the planner's gate decide; ``always`` uses its plan whatever the gate says."""
+    """``auto`` lets the planner's gate decide; ``always`` asks for a plan and leaves the gate out."""
     judge: bool = True
     """Compare clusters pairwise when no majority agrees; otherwise cluster size, likelihood, order decide."""
     judge_reads: JudgeReads = "answer"

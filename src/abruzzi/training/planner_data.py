@@ -1,6 +1,6 @@
 """Makes what a planner is taught: plans that raised the solver's pass rate, and that give nothing away.
 
-    items ─each way of planning, and none─→ sampled, verified → trials ─which ways help?→ plans → {"topics", …} examples
+    items ─each way of planning, and none─→ sampled, verified → trials ─which ways help?→ plans → {"plan": …} examples
 
 A way of planning is a style of the family's traces, the facts that have to be known where its items want any
 (``facts``), or a place in a list of plans that somebody else wrote (``free/0``). The rule, in this order:
@@ -53,13 +53,6 @@ MAX_P = 0.05
 PRIOR_SAMPLES = 8.0
 BATCH = 64
 """Prompts sampled between two writes."""
-TOPICS: Mapping[str, tuple[str, ...]] = {
-    "chain_sum": ("addition", "subtraction"),
-    "leg_counting": ("legs of animals", "multiplication", "addition"),
-    "letter_counting": ("spelling", "counting"),
-    "products": ("multiplication", "place value"),
-}
-"""Family → what its items are about; another family's name stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +232,6 @@ def write_planner_examples(
     items: Mapping[str, Sequence[Item]],
     trials: Sequence[Trial],
     *,
-    topics: Mapping[str, Sequence[str]] = TOPICS,
     seed: int = 1,
 ) -> PlannerCounts:
     """Write a planner's examples as a file that ``abruzzi train sft`` takes (``kind = "examples"``), families mixed.
@@ -248,7 +240,6 @@ def write_planner_examples(
         path: the JSON Lines file.
         items: family → items that get an example each, none of them held out; most need not have been tried.
         trials: of ``try_plans``, at least some of each family.
-        topics: family → what the planner says it is about.
         seed: of wordings; the same seed, items and trials give the same file.
 
     Raises:
@@ -276,7 +267,7 @@ def write_planner_examples(
                     continue
                 way, plan = clean[0]
             counts.used[f"{family}/{way or 'none'}"] += 1
-            examples.append(_make_example(item, family, way, plan, topics.get(family, (family.replace("_", " "),))))
+            examples.append(_make_example(item, family, way, plan))
     if not examples:
         raise DataError("no example for the planner: every plan that helps gives an answer away, or there are no items")
     Random(seed_of(seed, "order")).shuffle(examples)
@@ -362,12 +353,11 @@ def _rank_plans(item: Item, helping: Sequence[Gain], trials: Sequence[Trial], se
     ]
 
 
-def _make_example(item: Item, family: str, way: str, plan: str, topics: Sequence[str]) -> Example:
-    reply = {"topics": list(topics), "needs_plan": bool(plan), "plan": plan}
+def _make_example(item: Item, family: str, way: str, plan: str) -> Example:
     return Example(
         id=f"{item.id}/planner",
         messages=planner_messages(item.question),
-        completion=json.dumps(reply, ensure_ascii=False),
+        completion=json.dumps({"plan": plan}, ensure_ascii=False),
         family=family,
         style=way or "none",
     )

@@ -25,7 +25,7 @@ from typing import Any, cast
 
 MODEL = "simulated"
 ANSWER = "<answer>42</answer>"
-PLAN = {"topics": ["sums"], "needs_plan": True, "plan": "Add the tens.\nAdd the ones."}
+PLAN = {"plan": "Add the tens.\nAdd the ones."}
 FAULTS = ("none", "fail", "cut", "stall", "slam")
 REFUSALS = (500, 429)
 """What ``fail`` answers, in turn."""

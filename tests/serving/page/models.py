@@ -61,7 +61,7 @@ def showcase(*, seconds: float = 0.4) -> ScriptedChat:
         reason = REASON if verdict == "first" else REASON.replace("second response", "first response", 1)
         return [reply(json={"reasoning": reason, "verdict": verdict}, seconds=seconds / 2)]
 
-    plan = {"topics": ["combinatorics", "recurrences"], "needs_plan": True, "plan": PLAN}
+    plan = {"plan": PLAN}
     return ScriptedChat(
         {Role.PLANNER: reply(json=plan, seconds=seconds), Role.SOLVER: solve, Role.JUDGE: judge},
         name="showcase-4b",
@@ -77,5 +77,5 @@ def agreeing(answer: str = "42", *, seconds: float = 0.05, never_ends: bool = Fa
         endless = hang("I am still thinking about it", seconds=seconds)
         return [endless if never_ends or index >= 2 else quick for index in range(request.n)]
 
-    plan = {"topics": ["addition"], "needs_plan": True, "plan": "Add the tens first.\nThen the ones."}
+    plan = {"plan": "Add the tens first.\nThen the ones."}
     return ScriptedChat({Role.PLANNER: reply(json=plan, seconds=seconds), Role.SOLVER: solve}, max_context=8192)

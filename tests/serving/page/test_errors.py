@@ -72,7 +72,7 @@ def test_a_limit_says_when_to_try_again(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_a_model_that_fails_is_told_and_what_was_finished_stays(browser: Browser, tmp_path: Path) -> None:
-    plan = reply(json={"topics": [], "needs_plan": True, "plan": "Add the tens first."})
+    plan = reply(json={"plan": "Add the tens first."})
     broken = fail(ModelError("http://upstream answered 500: out of <b>memory</b>"))
     model = ScriptedChat({Role.PLANNER: plan, Role.SOLVER: broken}, max_context=8192)
     with hosting(model, tmp_path) as host, visiting(browser, host) as visit:

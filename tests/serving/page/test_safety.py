@@ -43,7 +43,7 @@ def hostile(request: ChatRequest) -> list[Reply]:
     """Attack from every role; two answers, so that there is something to judge."""
     match request.role:
         case Role.PLANNER:
-            return [reply(json={"topics": [ATTACKS[0], ATTACKS[1]], "needs_plan": True, "plan": TEXT}, seconds=0.2)]
+            return [reply(json={"plan": TEXT}, seconds=0.2)]
         case Role.JUDGE:
             return [reply(json={"reasoning": TEXT, "verdict": "first"}, seconds=0.1)]
         case _:
