@@ -6,13 +6,13 @@
 
 One embedded engine serves all four, with one model file for every role: an adapter is merged into it beforehand
 (``abruzzi train export RUN --to merged-gguf``). With ``--shipped`` our planner and judge are those that ship, adapters
-of the base in a second engine; the others have no use for them, their prompts being others. Ours is measured whole,
-with plan and judge, and without a plan; there likelihood chooses where no two agree, unless ``--shipped`` is given.
-Each question is put to the four systems one after the other, in each of the 24 orders as often as it
-goes, since a question's prompt is partly cached for whoever asks it next. What each system asks and how it samples is
-its own; alike are the candidates' limit (``--tokens``) and that of every other call (256, which is what optillm asks
-for where it rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter was trained
-with, so the plain best-of-n is measured at its best.
+of the base in a second engine with as many slots as theirs; the others have no use for them, their prompts being
+others. Ours is measured whole, with plan and judge, and without a plan; there likelihood chooses where no two agree,
+unless ``--shipped`` is given. Each question is put to the four systems one after the other, in each of the 24 orders as
+often as it goes, since a question's prompt is partly cached for whoever asks it next. What each system asks and how it
+samples is its own; alike are the candidates' limit (``--tokens``) and that of every other call (256, which is what
+optillm asks for where it rates; our plan has its own, smaller one). optillm gets the solver's messages that the adapter
+was trained with, so the plain best-of-n is measured at its best.
 
 CPU seconds are those of all processes, engine, proxy and client; tokens are the engine's own counters; optillm's calls
 are counted in its log. Rows are written as they come, a line a question; the same command goes on where it stopped, and
@@ -193,11 +193,9 @@ async def measure(wanted: argparse.Namespace, items: Sequence[Item], done: Seque
         if wanted.shipped:
             shipped = {role: find_weights(EmbeddedSpec(), role) for role in trained}
             adapters = tuple(Adapter(role, one.adapter) for role, one in shipped.items() if one.adapter is not None)
-            engines.append(
-                stack.enter_context(
-                    Engine(replace(settings, model=shipped["judge"].model, slots=len(adapters), adapters=adapters))
-                )
-            )
+            # As many slots as users' one engine has, or judge and planner drive each other's instructions out.
+            second = replace(settings, model=shipped["judge"].model, spare_slots=len(adapters), adapters=adapters)
+            engines.append(stack.enter_context(Engine(second)))
             base = await connect(stack, engines[-1])
             for number, adapter in enumerate(adapters):
                 trained[adapter.name] = Capped(base.with_adapter(number, name=adapter.name), wanted.tokens)
