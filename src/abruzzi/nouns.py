@@ -132,6 +132,7 @@ class Plan:
     text: str = ""
     """What the candidates were shown; empty unless ``planned``."""
     topics: tuple[str, ...] = ()
+    """Of the published pipeline's gate (preset ``paper``); ours names none."""
     num_redactions: int = 0
     """Statements of an answer taken out before any candidate saw the plan."""
     leaked: bool = False

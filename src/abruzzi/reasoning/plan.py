@@ -2,7 +2,7 @@
 
 The published pipeline asks for topics with its gate and for the plan separately, and anew for each candidate (arXiv
 2509.07604; six calls for N = 3), and throws the gate's own plan away. Here one structured reply is both: an empty plan
-says that none is needed, which takes a planner seven tokens, and what the topics were for stands in the plan, where the
+says that none is needed, which takes our planner six tokens, and what the topics were for stands in the plan, where the
 candidates read it. The plan is read leniently (a truncated reply still yields its whole lines) but shown strictly:
 answers are taken out first, see ``leak``.
 
