@@ -13,6 +13,7 @@ from abruzzi.errors import ModelError
 from abruzzi.models.chat import ChatRequest
 from abruzzi.models.scripted import Reply, ScriptedChat, fail, reply
 from abruzzi.nouns import Role
+from abruzzi.reasoning.settings import AskSettings
 from tests.pages.browsing import needs_browser
 from tests.serving.page.hosting import WAIT_MS, Host, hosting, visiting
 
@@ -129,6 +130,20 @@ def test_attacks_in_question_plan_candidates_reasons_and_names_stay_text(browser
         expect(page.locator(".eyebrow")).to_contain_text("evil<script>")
         check_harmless(page)
         visit.check_quiet()
+
+
+def test_attacks_in_the_published_pipelines_topics_stay_text(browser: Browser, tmp_path: Path) -> None:
+    topics = reply(json={"is_hard_problem": True, "plan": "", "search_list": ATTACKS[:2]})
+    model = ScriptedChat(
+        {Role.TOPICS: topics, Role.PLANNER: reply(f"<plan>{TEXT}</plan>"), Role.SOLVER: reply("</think>42")},
+        max_context=32768,
+    )
+    with hosting(model, tmp_path, settings=AskSettings(preset="paper", n=1)) as host, visiting(browser, host) as visit:
+        visit.ask("Why?")
+        visit.wait(".answer")
+        expect(visit.page.locator(".plan .facts")).to_contain_text("<script>globalThis.pwned=1")
+        expect(visit.page.locator(".plan .facts")).to_contain_text("<img src=x onerror=")
+        check_harmless(visit.page)
 
 
 def test_attacks_in_error_texts_and_addresses_stay_text(browser: Browser, tmp_path: Path) -> None:
