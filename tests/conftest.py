@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import functools
 import gc
 import getpass
 import os
@@ -7,15 +8,19 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from abruzzi.engine.lock import locked
 from abruzzi.engine.process import Engine
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.weights import fetch_base
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
@@ -38,6 +43,25 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+class _EngineTogether(LoadFileScheduling):
+    """A file's tests go to one worker, and all that may start the engine to one: elsewhere they await each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "engine" if "mark.engine" in _read(file) else file
+
+
+@functools.cache
+def _read(file: str) -> str:
+    return (ROOT / file).read_text("utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Share the files out among the workers."""
+    return _EngineTogether(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,7 +31,7 @@ def act(behaviour: str, order: dict[str, Any]) -> None:
         log(detail)
         os._exit(3)
     elif kind == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, detail or "SIGKILL"))
     elif kind == "error":
         log("0.00.001.000 E start: couldn't bind HTTP server socket" if detail == "bind" else detail)
         say(json.dumps({"error": "Failed to init server"}))

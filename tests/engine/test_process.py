@@ -157,6 +157,7 @@ def test_stopping_between_two_starts_does_not_start_it_again(tmp_path: Path) -> 
             r"could not load .*tiny\.gguf: it left \(exit status 3\); its last words: no such magic",
         ),
         ("killed", "not enough memory for tiny.gguf with 3 slots of 4096 tokens: take fewer slots"),
+        ("killed:SIGILL", "this processor lacks an instruction that xllamacpp was built with"),
         ("error:bind", "port 0 on 127.0.0.1 is taken"),
         ("error:0.1 E ggml: failed to allocate buffer of size 9", "not enough memory"),
         ("error:0.1 E load: unknown model architecture\n0.2 E init: exiting", r"tiny\.gguf: load: unknown model archi"),

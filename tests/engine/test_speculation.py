@@ -10,7 +10,7 @@ import pytest
 from abruzzi.engine.counters import read_counters
 from abruzzi.engine.process import Engine
 from abruzzi.engine.self_measurement import complete
-from abruzzi.engine.settings import EngineSettings, Order
+from abruzzi.engine.settings import Attention, EngineSettings, Order
 from abruzzi.engine.speculation import (
     DEFAULTS,
     Method,
@@ -64,7 +64,7 @@ def test_settings_that_cannot_be_are_refused() -> None:
 
 def test_an_order_keeps_its_speculation() -> None:
     for speculation in (None, *DEFAULTS.values(), parse_speculation("draft=d.gguf")):
-        order = Order("m", 1, 64, 1, (), speculation, 16, 0, "a", 0, "k", 1)
+        order = Order("m", 1, 64, 1, (), speculation, Attention.FUSED, 16, 0, "a", 0, "k", 1)
         assert Order.from_json(order.to_json()) == order
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ import pytest
 from abruzzi.engine import loopback
 from abruzzi.engine.counters import read_counters
 from abruzzi.engine.process import Engine
-from abruzzi.engine.settings import EngineSettings, Speculation
+from abruzzi.engine.settings import Attention, EngineSettings, Speculation
+from abruzzi.engine.worker import choose_attention
 from abruzzi.errors import EngineStartError
 from tests.engine.asking import Stream, chat
 from tests.engine.tiny import model_file
@@ -152,3 +154,25 @@ def test_without_the_native_library_the_command_to_run_is_named(engine: Engine) 
     settings = EngineSettings(model=engine.settings.model, command=(sys.executable, "-c", worker))
     with pytest.raises(EngineStartError, match=r"xllamacpp cannot be loaded .*run `pip install xllamacpp`"):
         Engine(settings).start()
+
+
+def test_attention_is_llamacpps_choice_unless_that_is_known_to_be_slow() -> None:
+    kinds = SimpleNamespace(**{f"LLAMA_FLASH_ATTN_TYPE_{kind}": kind for kind in ("AUTO", "DISABLED", "ENABLED")})
+    types = SimpleNamespace(**{f"GGML_BACKEND_DEVICE_TYPE_{kind}": kind for kind in ("GPU", "IGPU")})
+
+    def choose(wanted: Attention, info: str, *devices: str) -> str:
+        found = [{"name": kind, "type": kind} for kind in devices]
+        native = SimpleNamespace(
+            llama_flash_attn_type=kinds,
+            ggml_backend_dev_type=types,
+            get_device_info=lambda: found,
+            get_system_info=lambda: info,
+        )
+        return choose_attention(native, wanted)
+
+    wheel, built = "CPU : AVX2 = 1 | F16C = 1 |", "CPU : AVX2 = 1 | AVX512 = 1 | AVX512_VNNI = 1 |"
+    assert choose(Attention.AUTO, wheel, "CPU") == "AUTO"
+    assert choose(Attention.AUTO, built, "ACCEL", "CPU") == "DISABLED"
+    assert choose(Attention.AUTO, built, "GPU", "CPU") == choose(Attention.AUTO, built, "IGPU", "CPU") == "AUTO"
+    assert choose(Attention.FUSED, built, "CPU") == "ENABLED"
+    assert choose(Attention.PLAIN, wheel, "GPU", "CPU") == "DISABLED"

@@ -166,6 +166,11 @@ class Child:
                 f"not enough memory for {wanted.model.name} with {wanted.slots} slots of {wanted.context_tokens} "
                 "tokens: take fewer slots or a shorter context"
             )
+        if self._process.returncode == -signal.SIGILL:
+            return (
+                "this processor lacks an instruction that xllamacpp was built with: where you built it yourself, see "
+                "docs/engine-build.md; the index's own wheel needs AVX2 on an x86 processor; else use an endpoint"
+            )
         if said.startswith("xllamacpp cannot be loaded"):
             return f"{said}: run `pip install xllamacpp` (on Linux it needs libgomp too), or use an endpoint instead"
         # llama.cpp marks its errors with a lone E; the first one is the cause, the others follow from it.

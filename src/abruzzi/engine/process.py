@@ -145,6 +145,7 @@ class Engine:
             threads=wanted.threads,
             adapters=tuple(str(adapter.path) for adapter in wanted.adapters),
             speculation=wanted.speculation,
+            attention=wanted.attention,
             batch_tokens=wanted.batch_tokens,
             prompt_cache_mib=wanted.prompt_cache_mib,
             alias=wanted.alias,

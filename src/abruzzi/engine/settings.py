@@ -2,12 +2,24 @@
 
 import sys
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from abruzzi.engine.cores import physical_cores
 from abruzzi.engine.speculation import Speculation
 from abruzzi.errors import ConfigError
+
+
+class Attention(StrEnum):
+    """How llama.cpp computes attention: the same numbers but for their rounding."""
+
+    AUTO = "auto"
+    """llama.cpp's own choice, but ``PLAIN`` on a processor where that is known to be faster."""
+    PLAIN = "plain"
+    """Matrix products and a softmax between them."""
+    FUSED = "fused"
+    """One kernel over all of it (flash attention, arXiv:2205.14135)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class EngineSettings:
     adapters: tuple[Adapter, ...] = ()
     """An adapter's place here is its id in requests."""
     speculation: Speculation | None = None
+    attention: Attention = Attention.AUTO
     batch_tokens: int = 128
     """Prompt tokens computed at a time: a cancelled prompt stops after at most this many."""
     prompt_cache_mib: int = 512
@@ -85,6 +98,7 @@ class Order:
     threads: int
     adapters: tuple[str, ...]
     speculation: Speculation | None
+    attention: Attention
     batch_tokens: int
     prompt_cache_mib: int
     alias: str
@@ -104,5 +118,6 @@ class Order:
         typed: dict[str, Any] = {
             "adapters": tuple(data["adapters"]),
             "speculation": None if speculation is None else Speculation.from_json(speculation),
+            "attention": Attention(data["attention"]),
         }
         return cls(**{**data, **typed})

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from abruzzi.engine import loopback
 from abruzzi.engine.cores import limit_spinning
-from abruzzi.engine.settings import Order
+from abruzzi.engine.settings import Attention, Order
 from abruzzi.engine.speculation import tell_native
 
 _PR_SET_PDEATHSIG = 1
@@ -65,6 +65,7 @@ def serve(order: Order) -> Any:
     # One key-value cache per slot: with a shared one, parallel greedy text differs from sequential text.
     params.kv_unified = False
     params.n_batch = params.n_ubatch = order.batch_tokens
+    params.flash_attn_type = choose_attention(native, order.attention)
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order.threads
     # llama.cpp gives a prompt of the past to any request, whichever adapter it was computed under (its issue 26207).
     params.cache_ram_mib = 0 if order.adapters else order.prompt_cache_mib
@@ -82,6 +83,29 @@ def serve(order: Order) -> Any:
     if order.speculation is not None:
         _check_drafting(server.listening_address, order)
     return server
+
+
+def choose_attention(native: Any, wanted: Attention) -> Any:
+    """Say in llama.cpp's words how attention is computed.
+
+    Left to itself llama.cpp takes its flash attention wherever a device can compute it, and a processor can. As the
+    index's wheel has it, that pays for long prompts; built with AVX-512 it makes decoding up to three times as slow as
+    the products by themselves (docs/engine-build.md).
+
+    Args:
+        native: the module ``xllamacpp``.
+        wanted: as the order says.
+    """
+    kinds, devices = native.llama_flash_attn_type, native.ggml_backend_dev_type
+    graphics = (devices.GGML_BACKEND_DEVICE_TYPE_GPU, devices.GGML_BACKEND_DEVICE_TYPE_IGPU)
+    if wanted is Attention.FUSED:
+        return kinds.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    is_fast = "AVX512 = 1" not in native.get_system_info() or any(
+        device["type"] in graphics for device in native.get_device_info()
+    )
+    if wanted is Attention.AUTO and is_fast:
+        return kinds.LLAMA_FLASH_ATTN_TYPE_AUTO
+    return kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED
 
 
 def _check_drafting(url: str, order: Order) -> None:
