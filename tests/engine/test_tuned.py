@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from abruzzi.engine.settings import EngineSettings
 from abruzzi.engine.speculation import DEFAULTS, Method
 from abruzzi.engine.speculation_choice import Finding, Load, Tuned
-from abruzzi.engine.tuned import FILE_NAME, circumstances_of, find_tuned, processor_name, save_tuned
+from abruzzi.engine.tuned import FILE_NAME, circumstances_of, find_tuned, library_build, processor_name, save_tuned
 from tests.engine.tiny import model_file
 
 FOUND = Finding(Load.ALONE, (1.1,) * 5, {"copying": 1.1}, 1.01, 0.5, 1.5)
@@ -59,3 +60,17 @@ def test_the_processor_is_named_by_the_kernel_or_its_architecture(tmp_path: Path
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast One\nmodel name\t: Other\n")
     assert processor_name(tmp_path / "cpuinfo") == "Fast One"
     assert processor_name(tmp_path / "missing")
+
+
+def test_builds_of_one_version_are_told_apart(tmp_path: Path) -> None:
+    assert library_build([str(tmp_path)]) == ""
+    info = tmp_path / "xllamacpp-2026.1.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: xllamacpp\nVersion: 2026.1.7\n")
+    assert library_build([str(tmp_path)]) == "2026.1.7"
+    (info / "RECORD").write_text(
+        "xllamacpp/__init__.py,sha256=zzz,1\nxllamacpp/xllamacpp.abi3.so,sha256=0123456789ab,9\n"
+    )
+    assert library_build([str(tmp_path)]) == "2026.1.7+01234567"
+    assert library_build().partition("+")[0] == version("xllamacpp")
+    assert len(library_build().partition("+")[2]) == 8

@@ -5,11 +5,10 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from abruzzi.engine.tuned import processor_name
+from abruzzi.engine.tuned import library_build, processor_name
 
 
 def describe_run(command: str) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def describe_run(command: str) -> dict[str, Any]:
         "machine": describe_machine(),
         "load": [round(value, 1) for value in os.getloadavg()],
         "python": platform.python_version(),
-        "xllamacpp": version("xllamacpp"),
+        "xllamacpp": library_build(),
     }
 
 

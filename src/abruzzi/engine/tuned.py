@@ -1,6 +1,6 @@
 """Keeps what an engine found of itself: one JSON file in the cache folder, an entry for each way of running a model.
 
-An entry holds for one model file, by its sha256, one number of threads and slots, one version of the library and one
+An entry holds for one model file, by its sha256, one number of threads and slots, one build of the library and one
 processor. Where any of them differs there is no entry, and speculation is off. A file that cannot be read is no entry
 either: it is a cache, and measuring writes it anew.
 """
@@ -9,14 +9,17 @@ import hashlib
 import json
 import os
 import platform
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
 from abruzzi.engine.lock import locked
 from abruzzi.engine.settings import EngineSettings
-from abruzzi.engine.speculation import library_version
+from abruzzi.engine.speculation import LIBRARY
 from abruzzi.engine.speculation_choice import Tuned
 
 FILE_NAME = "speculation.json"
@@ -41,7 +44,7 @@ def circumstances_of(settings: EngineSettings) -> Circumstances:
     """
     with settings.model.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Circumstances(digest, settings.threads, settings.slots, library_version(), processor_name())
+    return Circumstances(digest, settings.threads, settings.slots, library_build(), processor_name())
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -52,6 +55,28 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def library_build(search_path: Sequence[str] | None = None) -> str:
+    """The installed library's version and, after a plus, what tells this build from others of that version.
+
+    A library that was built on the machine has the version of the index's wheel. What differs is its native module,
+    whose digest the installer wrote down.
+
+    Args:
+        search_path: where installed distributions are looked for; None: ``sys.path``.
+
+    Returns:
+        Such as ``2026.10.11549+eNy7_Mhh``; without the digest where the installer kept none, empty without the library.
+    """
+    context = metadata.DistributionFinder.Context(
+        name=LIBRARY, path=list(sys.path if search_path is None else search_path)
+    )
+    distribution = next(iter(metadata.distributions(context=context)), None)
+    if distribution is None:
+        return ""
+    digests = [file.hash.value[:8] for file in distribution.files or () if file.hash and file.suffix in (".so", ".pyd")]
+    return "+".join([distribution.version, *digests])
 
 
 def save_tuned(folder: Path, circumstances: Circumstances, tuned: Tuned) -> Path:
@@ -80,7 +105,7 @@ def find_tuned(folder: Path, settings: EngineSettings) -> Tuned | None:
 
     The model is read for its digest only where an entry could fit.
     """
-    same = {"threads": settings.threads, "slots": settings.slots, "library": library_version(), "cpu": processor_name()}
+    same = {"threads": settings.threads, "slots": settings.slots, "library": library_build(), "cpu": processor_name()}
     likely = [entry for entry in _read(folder / FILE_NAME) if same.items() <= _circumstances(entry).items()]
     if not likely:
         return None
