@@ -138,6 +138,26 @@ def test_a_call_cut_in_the_queue_costs_nothing() -> None:
     assert run_virtual(main) == (Usage(), True)
 
 
+def test_a_call_that_a_busy_machine_takes_up_after_it_was_cut_is_billed() -> None:
+    @dataclass(slots=True)
+    class LateServer(FakeServer):
+        async def read(self) -> Counters | None:
+            counters = await FakeServer.read(self)
+            if self.reads == 5:  # the first is the meter's opening
+                self.change(num_busy=1)
+            if self.reads == 6:
+                self.change(num_busy=-1, prompt_tokens=128)
+            return counters
+
+    server = LateServer()
+
+    async def main() -> tuple[Usage, bool]:
+        meter = await SlotBook(server.read).open(1)
+        return await meter.settle(StreamEnd.BROKEN)
+
+    assert run_virtual(main) == (Usage(prompt_tokens=128), True)
+
+
 def test_calls_that_are_cut_together_are_settled_together() -> None:
     server = FakeServer()
 

@@ -25,6 +25,9 @@ from abruzzi.nouns import Usage
 SETTLE_S = 5.0
 """How long to wait for the slots of a closed call to be freed."""
 POLL_S = 0.015
+UNHEARD_LOOKS = 12
+"""Looks in a row at an idle server before a call that it never answered counts as never come: on a busy machine it may
+take a request up, and compute a first piece of its prompt, some time after the request was sent and closed."""
 MAX_MISSED = 3
 """Looks at the counters that may fail before they are given up."""
 SLACK_TOKENS = 8
@@ -133,18 +136,22 @@ class SlotBook:
 
     async def _wait_for_slots(self) -> Counters | None:
         """Wait until only the running calls hold slots; None when the counters are no use."""
-        was_settled, num_missed = False, 0
+        num_settled, num_missed, was_busy = 0, 0, False
         while self.closing and num_missed < MAX_MISSED:
             counters = await self.read()
             if counters is None:
                 num_missed += 1
             else:
+                is_settled = self._is_settled(counters)
+                num_settled = num_settled + 1 if is_settled else 0
+                was_busy = was_busy or not is_settled
                 # With others running, look twice: a choice of theirs may have ended this instant, in place of ours,
                 # and the chunk that says so would be here by then.
-                is_settled = self._is_settled(counters)
-                if is_settled and (was_settled or not self.running):
+                needed = 2 if self.running else 1
+                if not was_busy and not all(meter.has_begun for meter in self.closing):
+                    needed = UNHEARD_LOOKS
+                if num_settled >= needed:
                     return counters
-                was_settled = is_settled
             await self.sleep(POLL_S)
         return None
 

@@ -29,6 +29,8 @@ ATTACKS = [
     "[x](data:text/html,<script>alert(1)</script>)",
     "[x](vbscript:msgbox(1))",
     "[x](//evil.example)",
+    "[x]()",
+    "[x](<>)",
     "[x](/v1/models)",
     "<javascript:alert(1)>",
     "![x](https://evil.example/x.png)",

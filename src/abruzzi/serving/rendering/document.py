@@ -106,8 +106,10 @@ def _write_fence(_: RendererHTML, tokens: Sequence[Token], index: int, options: 
 
 
 def _write_link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    href = escape(str(tokens[index].attrs.get("href", "")))
-    return f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">'
+    href = str(tokens[index].attrs.get("href", ""))
+    if not is_link_allowed(href):  # one without a destination, which the parser lets through
+        return "<a>"
+    return f'<a href="{escape(href)}" target="_blank" rel="noopener noreferrer nofollow">'
 
 
 def _write_image(_: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
