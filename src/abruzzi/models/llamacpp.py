@@ -25,7 +25,7 @@ from abruzzi.nouns import Usage
 SETTLE_S = 5.0
 """How long to wait for the slots of a closed call to be freed."""
 POLL_S = 0.015
-UNHEARD_LOOKS = 12
+UNHEARD_LOOKS = 4
 """Looks in a row at an idle server before a call that it never answered counts as never come: on a busy machine it may
 take a request up, and compute a first piece of its prompt, some time after the request was sent and closed."""
 MAX_MISSED = 3
