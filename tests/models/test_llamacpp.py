@@ -143,9 +143,9 @@ def test_a_call_that_a_busy_machine_takes_up_after_it_was_cut_is_billed() -> Non
     class LateServer(FakeServer):
         async def read(self) -> Counters | None:
             counters = await FakeServer.read(self)
-            if self.reads == 5:  # the first is the meter's opening
+            if self.reads == 4:  # the first is the meter's opening
                 self.change(num_busy=1)
-            if self.reads == 6:
+            if self.reads == 5:
                 self.change(num_busy=-1, prompt_tokens=128)
             return counters
 
