@@ -33,6 +33,7 @@ import importlib
 import json
 import os
 import random
+import shlex
 import statistics
 import sys
 import time
@@ -48,7 +49,7 @@ from gguf import GGMLQuantizationType as Kind
 from gguf import GGUFWriter, TokenType
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from measure_capacity import describe_machine, measure_copy
+from measure_capacity import measure_copy
 from plot_seconds import write_standalone
 
 from abruzzi.capacity.machines import find_machine
@@ -56,6 +57,7 @@ from abruzzi.capacity.passes import decode_pass
 from abruzzi.capacity.replica import Replica
 from abruzzi.capacity.shapes import SHAPES, ModelShape
 from abruzzi.capacity.verification import Observed, PassCosts, best_draft, break_even, observed_speed_up
+from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.engine.cores import limit_spinning
 from abruzzi.engine.weights import BASE, fetch_base
 from abruzzi.errors import ConfigError
@@ -273,7 +275,7 @@ def measure(asked: argparse.Namespace) -> None:
     rng = random.Random(3)
     *pattern, forced, other = rng.sample(range(NUM_BYTES + 10, min(40_000, shape.vocabulary)), drafted + 3)
     told: dict[str, Any] = {
-        "machine": describe_machine(),
+        "machine": write_line(describe_run(shlex.join(sys.argv))),
         "shape": asked.shape,
         "precision": "q4_1" if asked.shape == EMBEDDED else asked.precision,
         "weight_bytes": BASE.num_bytes if asked.shape == EMBEDDED else model.stat().st_size,

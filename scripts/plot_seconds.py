@@ -20,6 +20,7 @@ what a pass waits for, all predicted: ``--machine`` has the embedded engine's co
 import argparse
 import json
 import re
+import shlex
 import statistics
 import sys
 import time
@@ -32,7 +33,7 @@ from typing import Any
 import anyio
 import platformdirs
 from matplotlib.figure import Figure
-from measure_capacity import cpu_seconds, describe_machine
+from measure_capacity import cpu_seconds
 
 from abruzzi.capacity.breakdown import visible_parts
 from abruzzi.capacity.machine_file import open_machine
@@ -40,6 +41,7 @@ from abruzzi.capacity.passes import decode_pass, prefill_passes
 from abruzzi.capacity.question import Ask, predict_question
 from abruzzi.capacity.roofline import PassTime
 from abruzzi.capacity.stages import STAGES, ledger_stages, predicted_stages
+from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.cli.capacity_input import count_lengths, open_replica
 from abruzzi.cli.wiring import EMBEDDED_TOKENS
 from abruzzi.data.procedural import generate_items
@@ -105,7 +107,12 @@ async def ask(asked: argparse.Namespace) -> None:
         for item in generate_items(family, asked.items, SEED, dict(made))[number : number + 1]
     ]
     rows: list[dict[str, Any]] = []
-    told = {"machine": describe_machine(), "clock": asked.clock, "threads": asked.threads, "questions": rows}
+    told = {
+        "machine": write_line(describe_run(shlex.join(sys.argv))),
+        "clock": asked.clock,
+        "threads": asked.threads,
+        "questions": rows,
+    }
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(Engine(settings))
         chat = await stack.enter_async_context(

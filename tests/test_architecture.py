@@ -113,3 +113,35 @@ def test_only_the_command_line_prints() -> None:
             continue
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], path
+
+
+def top_level_names(file: Path) -> set[str]:
+    """Every name that a module binds by itself, and the modules beside a package's own file."""
+    names = {path.stem for path in file.parent.iterdir()} if file.name == "__init__.py" else set[str]()
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names |= {alias.asname or alias.name for alias in aliases}
+            case _:
+                pass
+    return names
+
+
+@pytest.mark.parametrize("script", sorted((SOURCE.parents[1] / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_script_takes_from_us_is_there(script: Path) -> None:
+    """Scripts are run by hand and rarely, so nothing else says that what they import was renamed or moved."""
+    for node in ast.walk(ast.parse(script.read_text())):
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        parts = node.module.split(".")
+        root = SOURCE.parent if parts[0] == "abruzzi" else SOURCE.parents[1] if parts[0] == "tests" else script.parent
+        place = root.joinpath(*parts)
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if file.exists():
+            assert {alias.name for alias in node.names} <= top_level_names(file), node.module
+        else:
+            assert parts[0] not in ("abruzzi", "tests"), node.module
