@@ -148,7 +148,8 @@ class SlotBook:
                 # With others running, look twice: a choice of theirs may have ended this instant, in place of ours,
                 # and the chunk that says so would be here by then.
                 needed = 2 if self.running else 1
-                if not was_busy and not all(meter.has_begun for meter in self.closing):
+                # Only where nothing else runs: beside others such moments are too rare to wait for several in a row.
+                if not self.running and not was_busy and not all(meter.has_begun for meter in self.closing):
                     needed = UNHEARD_LOOKS
                 if num_settled >= needed:
                     return counters
