@@ -22,9 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx2
+from measure_spins import post
 
-from abruzzi.cli.bench_costs import read_cpu_s
 from abruzzi.cli.bench_record import describe_run, write_line
 from abruzzi.cli.wiring import cache_folder
 from abruzzi.engine.process import Engine
@@ -52,20 +51,11 @@ def start(name: Name, wanted: argparse.Namespace, model: Path) -> Engine:
 
 def ask(engine: Engine, prompt: str, n: int, tokens: int) -> float:
     """Send one greedy request; returns the CPU seconds that the engine took."""
-    assert engine.pid is not None, "it serves"
     body: dict[str, Any] = {"prompt": prompt, "max_tokens": tokens, "n": n, "temperature": 0.0, "ignore_eos": True}
     if engine.adapter_ids:
         body["lora"] = [{"id": 0, "scale": 1.0}]
-    before = read_cpu_s(engine.pid)
-    reply = httpx2.post(
-        f"{engine.base_url}/completions",
-        json=body,
-        headers={"Authorization": f"Bearer {engine.api_key}"},
-        timeout=1200.0,
-        trust_env=False,
-    )
-    reply.raise_for_status()
-    return read_cpu_s(engine.pid) - before
+    _, cpu = post(engine, "/completions", body)
+    return cpu
 
 
 def measure(engines: dict[Name, Engine], context: int, rounds: int, tokens: int) -> list[dict[str, Any]]:

@@ -53,21 +53,24 @@ def ask(engine: Engine, context: int, n: int, tokens: int) -> dict[str, float]:
         "temperature": 0.0,
         "ignore_eos": True,
     }
+    wall, cpu = post(engine, "/chat/completions", body)
+    return {"wall_ms": 1e3 * wall / tokens, "cpu_ms": 1e3 * cpu / tokens}
+
+
+def post(engine: Engine, path: str, body: dict[str, Any]) -> tuple[float, float]:
+    """Send a request; returns the wall seconds, and the CPU seconds of the engine's process."""
     assert engine.pid is not None, "it serves"
     pid = engine.pid
     before, started = read_cpu_s(pid), time.perf_counter()
     reply = httpx2.post(
-        f"{engine.base_url}/chat/completions",
+        f"{engine.base_url}{path}",
         json=body,
         headers={"Authorization": f"Bearer {engine.api_key}"},
         timeout=600.0,
         trust_env=False,
     )
     reply.raise_for_status()
-    return {
-        "wall_ms": 1e3 * (time.perf_counter() - started) / tokens,
-        "cpu_ms": 1e3 * (read_cpu_s(pid) - before) / tokens,
-    }
+    return time.perf_counter() - started, read_cpu_s(pid) - before
 
 
 def sweep(

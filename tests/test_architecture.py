@@ -115,8 +115,8 @@ def test_only_the_command_line_prints() -> None:
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], path
 
 
-def top_level_names(file: Path) -> set[str]:
-    """Every name that a module binds by itself, and the modules beside a package's own file."""
+def bound_names(file: Path) -> set[str]:
+    """Every name that a module binds anywhere, and the modules beside a package's own file."""
     names = {path.stem for path in file.parent.iterdir()} if file.name == "__init__.py" else set[str]()
     for node in ast.walk(ast.parse(file.read_text())):
         match node:
@@ -142,6 +142,6 @@ def test_what_a_script_takes_from_us_is_there(script: Path) -> None:
         place = root.joinpath(*parts)
         file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
         if file.exists():
-            assert {alias.name for alias in node.names} <= top_level_names(file), node.module
+            assert {alias.name for alias in node.names} <= bound_names(file), node.module
         else:
             assert parts[0] not in ("abruzzi", "tests"), node.module
